@@ -1,0 +1,451 @@
+"""Events to bytes and back: one readable JSON object an event, its user values tagged by `perdure.codecs`.
+
+Each kind has a writer and a reader here, side by side; a field at its default is left out. What older versions wrote
+is brought up to date in `UPCASTS` before it is read.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from perdure.codecs import from_tree, to_tree
+from perdure.errors import DecodeError, EncodeError
+from perdure.events import (
+    Append,
+    CallRecorded,
+    Change,
+    Event,
+    Forked,
+    HistoryPruned,
+    InterruptResolved,
+    Literally,
+    Merge,
+    Operand,
+    Patch,
+    PlannedTask,
+    Question,
+    Record,
+    Ref,
+    Remove,
+    Route,
+    RunFinished,
+    RunStarted,
+    Set,
+    StateUpdated,
+    StepCommitted,
+    SubgraphStarted,
+    TaskFailed,
+    TaskInterrupted,
+    TaskSucceeded,
+    ThreadDeleted,
+    Write,
+)
+
+Tree: TypeAlias = dict[str, Any]
+
+VERSION: Final = 1
+"""The version that every kind is written in today."""
+
+UPCASTS: Final[Mapping[tuple[str, int], Callable[[Tree], Tree]]] = {}
+"""(kind, version) → what turns such a payload into one of the next version. Version 1 is the first."""
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the event's payload: JSON text in UTF-8.
+
+    Raises EncodeError, with the path of the value that cannot be stored.
+    """
+    tree = _WRITERS[type(event)](event)
+    try:
+        return orjson.dumps(tree)
+    except TypeError as exc:
+        raise EncodeError(f"{type(event).__name__} cannot be stored: {exc}") from exc
+
+
+def decode_event(record: Record) -> Event:
+    """Return the event that a record holds.
+
+    Raises DecodeError, which names the record's place, when its payload is none.
+    """
+    try:
+        tree, version = orjson.loads(record.payload), record.version
+        while (record.kind, version) in UPCASTS:
+            tree, version = UPCASTS[record.kind, version](tree), version + 1
+        if version != VERSION:
+            raise ValueError(f"version {record.version} is newer than this perdure reads ({VERSION})")
+        return _READERS[record.kind](tree)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, DecodeError) as exc:
+        raise DecodeError(
+            f"Event {record.seq} of thread {record.thread_id!r}, branch {record.branch!r} is no {record.kind}"
+            f" (hash {record.hash.hex()[:16]}…): {exc}",
+            thread_id=record.thread_id,
+            branch=record.branch,
+            seq=record.seq,
+        ) from exc
+
+
+# --- parts --------------------------------------------------------------------------------------------------
+
+
+def _key(channel: str) -> str:
+    return f"$.{channel}" if channel.isidentifier() else f'$["{channel}"]'
+
+
+def _write(write: Write) -> list[Any]:
+    operand = to_tree(write.operand, _key(write.channel))
+    return [write.channel, operand] if write.how == "value" else [write.channel, operand, write.how]
+
+
+def _read_write(tree: list[Any]) -> Write:
+    how = tree[2] if len(tree) > 2 else "value"
+    if how not in ("value", "same", "extend", "merge", "parent", "input"):
+        raise ValueError(f"a write is related as {how!r}")
+    return Write(_text(tree[0]), from_tree(tree[1]), how)
+
+
+def _route(route: Route) -> Any:
+    if not route.send:
+        return route.node
+    tree = {"send": route.node, "arg": to_tree(route.arg, f"$<Send to {route.node}>")}
+    return tree if route.timeout is None else {**tree, "timeout": route.timeout}
+
+
+def _read_route(tree: Any) -> Route:
+    if isinstance(tree, str):
+        return Route(tree)
+    return Route(_text(tree["send"]), send=True, arg=from_tree(tree["arg"]), timeout=tree.get("timeout"))
+
+
+def _text(tree: Any) -> str:
+    if not isinstance(tree, str):
+        raise ValueError(f"text expected, found {type(tree).__name__}")
+    return tree
+
+
+def _operand(operand: Operand, path: str) -> Tree:
+    if isinstance(operand, Ref):
+        return {"ref": [operand.task_id, operand.index]}
+    return {"value": to_tree(operand.value, path)}
+
+
+def _read_operand(tree: Tree) -> Operand:
+    if "ref" in tree:
+        return Ref(_text(tree["ref"][0]), int(tree["ref"][1]))
+    return Literally(from_tree(tree["value"]))
+
+
+def _change(channel: str, change: Change) -> Tree:
+    path = _key(channel)
+    match change:
+        case Set(operand):
+            return {"set": _operand(operand, path)}
+        case Append(operands):
+            return {"append": [_operand(operand, path) for operand in operands]}
+        case Merge(operand, removed):
+            tree = {"merge": _operand(operand, path)}
+            return {**tree, "removed": to_tree(list(removed), path)} if removed else tree
+        case Patch(start, count, items):
+            return {"patch": [start, count, to_tree(list(items), path)]}
+        case Remove():
+            return {"remove": True}
+
+
+def _read_change(tree: Tree) -> Change:
+    match tree:
+        case {"set": operand}:
+            return Set(_read_operand(operand))
+        case {"append": operands}:
+            return Append(tuple(_read_operand(operand) for operand in operands))
+        case {"merge": operand}:
+            return Merge(_read_operand(operand), tuple(from_tree(tree.get("removed", []))))
+        case {"patch": [int(start), int(count), items]}:
+            return Patch(start, count, from_tree(items))
+        case {"remove": True}:
+            return Remove()
+    raise ValueError(f"no such change: {sorted(tree)}")
+
+
+def _task(task: PlannedTask) -> Tree:
+    tree: Tree = {"id": task.id, "node": task.node}
+    if task.kind != "pull":
+        tree |= {"kind": task.kind, "index": task.index}
+    if task.triggers:
+        tree["triggers"] = task.triggers
+    if task.arg is not None:
+        tree["arg"] = [task.arg.task_id, task.arg.index]
+    return tree
+
+
+def _read_task(tree: Tree) -> PlannedTask:
+    arg = tree.get("arg")
+    return PlannedTask(
+        _text(tree["id"]),
+        _text(tree["node"]),
+        kind=tree.get("kind", "pull"),
+        index=tree.get("index", 0),
+        triggers=tuple(tree.get("triggers", ())),
+        arg=None if arg is None else Ref(arg[0], arg[1]),
+    )
+
+
+def _some(**fields: Any) -> Tree:
+    """Return the fields that say something."""
+    return {name: value for name, value in fields.items() if value is not None and value != () and value != {}}
+
+
+def _writes(writes: tuple[Write, ...]) -> list[Any]:
+    return [_write(write) for write in writes]
+
+
+def _read_writes(tree: list[Any]) -> tuple[Write, ...]:
+    return tuple([_read_write(write) for write in tree])
+
+
+def _read_routes(tree: list[Any]) -> tuple[Route, ...]:
+    return tuple([_read_route(route) for route in tree])
+
+
+# --- the kinds ----------------------------------------------------------------------------------------------
+
+
+def _run_started(event: RunStarted) -> Tree:
+    tree = _some(base=event.base, passing=event.passing, metadata=to_tree(dict(event.metadata), "$<metadata>"))
+    if event.input is not None:
+        tree["input"] = _writes(event.input)
+    return {
+        "graph": event.graph,
+        "fingerprint": event.fingerprint,
+        "durability": event.durability,
+        "recursion_limit": event.recursion_limit,
+        **tree,
+    }
+
+
+def _read_run_started(tree: Tree) -> RunStarted:
+    return RunStarted(
+        graph=tree["graph"],
+        fingerprint=tree["fingerprint"],
+        input=None if tree.get("input") is None else _read_writes(tree["input"]),
+        base=tree.get("base"),
+        durability=tree["durability"],
+        passing=tuple(tree.get("passing", ())),
+        recursion_limit=tree["recursion_limit"],
+        metadata=from_tree(tree.get("metadata", {})),
+    )
+
+
+def _subgraph_started(event: SubgraphStarted) -> Tree:
+    return {"graph": event.graph, "fingerprint": event.fingerprint, "input": _writes(event.input)}
+
+
+def _read_subgraph_started(tree: Tree) -> SubgraphStarted:
+    return SubgraphStarted(tree["graph"], tree["fingerprint"], _read_writes(tree["input"]))
+
+
+def _task_succeeded(event: TaskSucceeded) -> Tree:
+    tree: Tree = {"node": event.node, "writes": _writes(event.writes)}
+    if event.routes:
+        tree["routes"] = [_route(route) for route in event.routes]
+    if event.attempt != 1:
+        tree["attempt"] = event.attempt
+    tree["us"] = event.duration_us
+    return tree
+
+
+def _read_task_succeeded(tree: Tree) -> TaskSucceeded:
+    return TaskSucceeded(
+        _text(tree["node"]),
+        _read_writes(tree["writes"]),
+        _read_routes(tree.get("routes", [])),
+        tree.get("attempt", 1),
+        tree.get("us", 0),
+    )
+
+
+def _task_failed(event: TaskFailed) -> Tree:
+    tree: Tree = {
+        "node": event.node,
+        "error": event.error,
+        "message": to_tree(event.message),
+        "traceback": to_tree(event.traceback),
+        "attempt": event.attempt,
+        "retried": event.retried,
+    }
+    if event.body is not None:
+        tree["body"] = [_writes(event.body[0]), [_route(route) for route in event.body[1]]]
+    return tree
+
+
+def _read_task_failed(tree: Tree) -> TaskFailed:
+    body = tree.get("body")
+    return TaskFailed(
+        _text(tree["node"]),
+        tree["error"],
+        from_tree(tree["message"]),
+        from_tree(tree["traceback"]),
+        tree["attempt"],
+        tree["retried"],
+        None if body is None else (_read_writes(body[0]), _read_routes(body[1])),
+    )
+
+
+def _task_interrupted(event: TaskInterrupted) -> Tree:
+    questions = [
+        {"id": one.id, "value": to_tree(one.value, "$<interrupt>"), **_some(schema=one.schema and to_tree(one.schema))}
+        for one in event.questions
+    ]
+    return {"node": event.node, "questions": questions, **_some(paused=event.paused and to_tree(event.paused))}
+
+
+def _read_task_interrupted(tree: Tree) -> TaskInterrupted:
+    questions = tuple(
+        Question(_text(one["id"]), from_tree(one["value"]), from_tree(one.get("schema"))) for one in tree["questions"]
+    )
+    return TaskInterrupted(_text(tree["node"]), questions, from_tree(tree.get("paused")))
+
+
+def _call_recorded(event: CallRecorded) -> Tree:
+    return {
+        "path": event.path,
+        "function": event.function,
+        "result": to_tree(event.result, f"$<{event.function}>"),
+        **_some(error=event.error, message=event.message and to_tree(event.message)),
+    }
+
+
+def _read_call_recorded(tree: Tree) -> CallRecorded:
+    result, message = from_tree(tree["result"]), from_tree(tree.get("message"))
+    return CallRecorded(tuple(tree["path"]), tree["function"], result, tree.get("error"), message)
+
+
+def _interrupt_resolved(event: InterruptResolved) -> Tree:
+    return {
+        "id": event.id,
+        "answer": to_tree(event.answer, "$<answer>"),
+        **_some(reason=event.reason and to_tree(event.reason)),
+    }
+
+
+def _read_interrupt_resolved(tree: Tree) -> InterruptResolved:
+    return InterruptResolved(_text(tree["id"]), from_tree(tree["answer"]), from_tree(tree.get("reason")))
+
+
+def _state_updated(event: StateUpdated) -> Tree:
+    routes = tuple(_route(route) for route in event.routes)
+    reason = event.reason and to_tree(event.reason)
+    return {"writes": _writes(event.writes), **_some(as_node=event.as_node, routes=routes, reason=reason)}
+
+
+def _read_state_updated(tree: Tree) -> StateUpdated:
+    writes, routes = _read_writes(tree["writes"]), _read_routes(tree.get("routes", []))
+    return StateUpdated(tree.get("as_node"), writes, routes, from_tree(tree.get("reason")))
+
+
+def _step_committed(event: StepCommitted) -> Tree:
+    tree: Tree = {
+        "parent": event.parent,
+        "step": event.step,
+        "source": event.source,
+        "changes": {channel: _change(channel, change) for channel, change in event.changes.items()},
+        "next": [_task(task) for task in event.next],
+    }
+    if event.ran:
+        tree["ran"] = event.ran
+    if event.kept:
+        tree["kept"] = event.kept
+    return tree
+
+
+def _read_step_committed(tree: Tree) -> StepCommitted:
+    return StepCommitted(
+        tree["parent"],
+        tree["step"],
+        tree["source"],
+        {channel: _read_change(change) for channel, change in tree["changes"].items()},
+        tuple([_read_task(task) for task in tree["next"]]),
+        tuple(tree.get("ran", ())),
+        tuple(tree.get("kept", ())),
+    )
+
+
+def _forked(event: Forked) -> Tree:
+    return {
+        "parent_branch": event.parent_branch,
+        "fork_seq": event.fork_seq,
+        "checkpoint": event.checkpoint,
+        **_some(name=event.name, reason=event.reason and to_tree(event.reason)),
+    }
+
+
+def _read_forked(tree: Tree) -> Forked:
+    reason = from_tree(tree.get("reason"))
+    return Forked(_text(tree["parent_branch"]), int(tree["fork_seq"]), tree["checkpoint"], tree.get("name"), reason)
+
+
+def _run_finished(event: RunFinished) -> Tree:
+    message = event.message and to_tree(event.message)
+    return {
+        "status": event.status,
+        **_some(error=event.error, message=message, stopped_at=event.stopped_at, recovered_by=event.recovered_by),
+    }
+
+
+def _read_run_finished(tree: Tree) -> RunFinished:
+    return RunFinished(
+        tree["status"],
+        tree.get("error"),
+        from_tree(tree.get("message")),
+        tuple(tree.get("stopped_at", ())),
+        tree.get("recovered_by"),
+    )
+
+
+def _history_pruned(event: HistoryPruned) -> Tree:
+    tree = {"upto": event.upto, "prefix_hash": event.prefix_hash, "removed": event.removed}
+    return {**tree, **_some(reason=event.reason and to_tree(event.reason))}
+
+
+def _read_history_pruned(tree: Tree) -> HistoryPruned:
+    return HistoryPruned(tree["upto"], tree["prefix_hash"], tree["removed"], from_tree(tree.get("reason")))
+
+
+def _thread_deleted(event: ThreadDeleted) -> Tree:
+    return {"removed": event.removed, **_some(reason=event.reason and to_tree(event.reason))}
+
+
+def _read_thread_deleted(tree: Tree) -> ThreadDeleted:
+    return ThreadDeleted(tree["removed"], from_tree(tree.get("reason")))
+
+
+_WRITERS: Final[Mapping[type, Callable[[Any], Tree]]] = {
+    RunStarted: _run_started,
+    SubgraphStarted: _subgraph_started,
+    TaskSucceeded: _task_succeeded,
+    TaskFailed: _task_failed,
+    TaskInterrupted: _task_interrupted,
+    CallRecorded: _call_recorded,
+    InterruptResolved: _interrupt_resolved,
+    StateUpdated: _state_updated,
+    StepCommitted: _step_committed,
+    Forked: _forked,
+    RunFinished: _run_finished,
+    HistoryPruned: _history_pruned,
+    ThreadDeleted: _thread_deleted,
+}
+
+_READERS: Final[Mapping[str, Callable[[Tree], Event]]] = {
+    "RunStarted": _read_run_started,
+    "SubgraphStarted": _read_subgraph_started,
+    "TaskSucceeded": _read_task_succeeded,
+    "TaskFailed": _read_task_failed,
+    "TaskInterrupted": _read_task_interrupted,
+    "CallRecorded": _read_call_recorded,
+    "InterruptResolved": _read_interrupt_resolved,
+    "StateUpdated": _read_state_updated,
+    "StepCommitted": _read_step_committed,
+    "Forked": _read_forked,
+    "RunFinished": _read_run_finished,
+    "HistoryPruned": _read_history_pruned,
+    "ThreadDeleted": _read_thread_deleted,
+}
