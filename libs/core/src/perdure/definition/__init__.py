@@ -1,0 +1,1 @@
+"""How a graph is defined, and the blueprint that defining it ends in."""
