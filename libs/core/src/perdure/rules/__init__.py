@@ -1,0 +1,1 @@
+"""The rules: pure functions from what is known to what happens next."""
