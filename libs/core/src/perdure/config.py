@@ -1,0 +1,70 @@
+"""A run's config, read once: whom it addresses, and under which bounds it runs.
+
+`thread_id`, `checkpoint_id` and `checkpoint_ns` may stand flat or under `configurable`; not twice with two values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from perdure.errors import MissingThreadError, UsageError
+
+PLACE: Final = ("thread_id", "checkpoint_id", "checkpoint_ns", "branch")
+RECURSION_LIMIT: Final = 10_007
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where in which thread a call goes."""
+
+    thread_id: str | None
+    checkpoint_id: str | None = None
+    namespace: str = ""
+    branch: str | None = None
+
+    @property
+    def thread(self) -> str:
+        """The thread id. Raises MissingThreadError when there is none."""
+        if self.thread_id is None:
+            raise MissingThreadError()
+        return self.thread_id
+
+
+def address_of(config: Mapping[str, Any] | None) -> Address:
+    """Return what a config addresses. Raises UsageError when it contradicts itself or holds ids that are no text."""
+    config = config or {}
+    inner = config.get("configurable") or {}
+    found: dict[str, str | None] = {}
+    for name in PLACE:
+        flat, nested = config.get(name), inner.get(name)
+        if flat is not None and nested is not None and flat != nested:
+            raise UsageError(f"The config names two values of {name}: {flat!r}, and {nested!r} under 'configurable'.")
+        found[name] = _text(name, nested if flat is None else flat)
+    return Address(
+        found["thread_id"], found["checkpoint_id"] or None, found["checkpoint_ns"] or "", found["branch"] or None
+    )
+
+
+def configurable_of(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a config holds under `configurable` beside the address."""
+    inner = (config or {}).get("configurable") or {}
+    return {name: value for name, value in inner.items() if name not in PLACE}
+
+
+def recursion_limit_of(config: Mapping[str, Any] | None) -> int:
+    """Return the recursion limit in supersteps. Raises UsageError for one below 1."""
+    limit = (config or {}).get("recursion_limit", RECURSION_LIMIT)
+    if not isinstance(limit, int) or limit < 1:
+        raise UsageError(f"recursion_limit must be at least 1, found {limit!r}.")
+    return limit
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        if name == "thread_id" and value == "":
+            raise UsageError("thread_id is empty: pass a text that names the thread.")
+        return value
+    raise UsageError(
+        f"{name} must be a text, found {type(value).__name__} {value!r}: pass {str(value)!r} (1 and '1' would be two"
+        " names of one thread)."
+    )

@@ -1,0 +1,143 @@
+"""What node code may touch while its task runs: its answers, its stream, its config.
+
+A `TaskContext` is current (a context variable) while user code of its task runs; threads and asyncio tasks that the
+engine starts carry it along.
+"""
+
+from contextvars import ContextVar
+from typing import Any
+
+from perdure.definition.blueprint import Blueprint
+from perdure.definition.schema import Schema
+from perdure.engine.session import Session
+from perdure.events import Question
+from perdure.ids import interrupt_id
+from perdure.rules.project import GraphState, TaskState, child_namespace
+from perdure.rules.returns import read
+from perdure.runtime import ExecutionInfo, Runtime
+from perdure.signals import GraphInterrupt
+from perdure.types import Interrupt, RunnableConfig
+
+CURRENT: ContextVar["TaskContext"] = ContextVar("perdure_task")
+
+
+class TaskContext:
+    """One attempt of one task, as its own code may see it."""
+
+    __slots__ = ("answers", "asked", "attempt", "blueprint", "calls", "last_step", "namespace", "questions", "session", "task")
+
+    def __init__(
+        self, session: Session, blueprint: Blueprint, namespace: str, task: TaskState, last_step: int
+    ) -> None:
+        self.last_step = last_step
+        self.session = session
+        self.blueprint = blueprint
+        self.namespace = namespace
+        self.task = task.plan
+        self.attempt = task.attempts + 1
+        self.questions: list[Question] = task.questions
+        self.answers = dict(task.answers)
+        self.asked = 0
+        self.calls = 0
+
+    def ask(self, value: Any) -> Any:
+        """Return the answer to this task's next question, or unwind the task until there is one."""
+        ordinal, self.asked = self.asked, self.asked + 1
+        if ordinal < len(self.questions):
+            id = self.questions[ordinal].id
+            if id in self.answers:
+                return self.answers[id]
+        else:
+            id = interrupt_id(self.session.writer.branch, self.task.id, ordinal)
+        raise GraphInterrupt((Interrupt(value, id),))
+
+    def sight(self, schema: Schema, graph: GraphState) -> dict[str, Any]:
+        """Return what a schema shows of a graph's state, computed keys included."""
+        values = read(self.blueprint, graph, schema.keys)
+        for key, managed in schema.managed.items():
+            values[key] = managed.read(self.session.graph(self.namespace).step + 1, self.last_step + 1)
+        return values
+
+    def next_call(self) -> str:
+        """Return the namespace of the next graph that this task calls."""
+        ordinal, self.calls = self.calls, self.calls + 1
+        first = child_namespace(self.namespace, self.task.node, self.task.id)
+        return first if ordinal == 0 else f"{first}|{ordinal}"
+
+    def write(self, chunk: Any) -> None:
+        """Send a chunk to the `custom` stream."""
+        self.session.stream.send(self.namespace, "custom", chunk)
+
+    @property
+    def config(self) -> RunnableConfig:
+        """The config of this task: the caller's, plus where in the log the task stands."""
+        session, terms = self.session, self.session.terms
+        inner = child_namespace(self.namespace, self.task.node, self.task.id)
+        place = {
+            "thread_id": session.writer.thread_id,
+            "checkpoint_ns": inner,
+            "checkpoint_id": session.graph(self.namespace).checkpoint,
+        }
+        config: dict[str, Any] = {
+            **terms.config,
+            "recursion_limit": terms.recursion_limit,
+            "configurable": {**terms.configurable, **place},
+            "metadata": {
+                **terms.metadata,
+                "langgraph_node": self.task.node,
+                "langgraph_step": session.graph(self.namespace).step + 1,
+                "langgraph_checkpoint_ns": inner,
+            },
+        }
+        return config  # type: ignore[return-value]
+
+    @property
+    def runtime(self) -> Runtime[Any]:
+        """The run's loans to this task."""
+        session = self.session
+        info = ExecutionInfo(
+            thread_id=session.writer.thread_id or None,
+            run_id=session.writer.run_id,
+            checkpoint_id=session.graph(self.namespace).checkpoint,
+            checkpoint_ns=child_namespace(self.namespace, self.task.node, self.task.id),
+            task_id=self.task.id,
+            node_attempt=self.attempt,
+        )
+        return Runtime(session.terms.context, session.terms.store, self.write, None, info)
+
+    def inject(self, names: frozenset[str]) -> dict[str, Any]:
+        """Return what a callable asked for by parameter name."""
+        injected: dict[str, Any] = {}
+        if "config" in names:
+            injected["config"] = self.config
+        if "writer" in names:
+            injected["writer"] = self.write
+        if "runtime" in names:
+            injected["runtime"] = self.runtime
+        if "store" in names:
+            injected["store"] = self.session.terms.store
+        if "previous" in names:
+            injected["previous"] = None
+        return injected
+
+
+def current_task() -> TaskContext:
+    """Return the task whose code is running. Raises RuntimeError outside of one."""
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise RuntimeError("This can only be called inside a node of a running graph.") from None
+
+
+def interrupt(value: Any) -> Any:
+    """Pause the run and ask a human; return the answer.
+
+    The node is run again from its first line when the answer is there, and this call then returns it. Several
+    interrupts in one node are answered in the order in which they are asked. `None` is an answer like any other.
+
+    Args:
+        value: What to show; anything the codec can hold.
+
+    Semantics: LangGraph's `interrupt`; the signal is a `BaseException`, so `except Exception` cannot swallow it.
+    """
+    return current_task().ask(value)

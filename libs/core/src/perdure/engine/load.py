@@ -1,0 +1,90 @@
+"""From the log to a projection: the newest snapshot on the line of history, then the events after it."""
+
+from dataclasses import dataclass
+
+from perdure.chain import GENESIS
+from perdure.codec import decode_event
+from perdure.codecs import loads
+from perdure.errors import CorruptEventError, DecodeError
+from perdure.events import Record
+from perdure.ids import MAIN_BRANCH
+from perdure.lineage import Ask, Asking, Segment, newest_snapshot, replay, segments_of
+from perdure.ports import Head, Snapshot
+from perdure.rules.freeze import thaw
+from perdure.rules.project import ThreadState, evolve
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A projection and what its writer must know of the log behind it."""
+
+    branch: str
+    state: ThreadState
+    grown: int = 0
+    """Bytes of payload since the newest snapshot."""
+    snapshot_size: int = 0
+    steps: int = 0
+
+
+def empty() -> Loaded:
+    """Return the projection of a thread without a log."""
+    return Loaded(MAIN_BRANCH, ThreadState(hash=GENESIS))
+
+
+def load_head(thread_id: str, branch: str | None = None) -> Asking[Loaded | None]:
+    """Return the projection at a branch's head (None: the current branch's), or None when there is no such thread."""
+    head: Head | None = yield Ask("head", (thread_id, branch))
+    if head is None:
+        return None
+    return (yield from load_at(thread_id, head.branch, head.seq))
+
+
+def load_at(thread_id: str, branch: str, seq: int) -> Asking[Loaded]:
+    """Return the projection of a branch after event `seq`.
+
+    Raises CorruptEventError or DecodeError when a stored event does not hold.
+    """
+    segments = yield from segments_of(thread_id, branch, seq)
+    snapshot = yield from newest_snapshot(thread_id, segments)
+    if snapshot is not None:
+        loaded = yield from _from_snapshot(thread_id, branch, segments, snapshot)
+        if loaded is not None:
+            return loaded
+    return (yield from _fold(thread_id, segments, Loaded(branch, ThreadState(hash=GENESIS))))
+
+
+def _from_snapshot(thread_id: str, branch: str, segments: list[Segment], snapshot: Snapshot) -> Asking[Loaded | None]:
+    """Fold from a snapshot; None when it does not fit the log (it is a cache: fold from the start instead)."""
+    try:
+        state = thaw(loads(snapshot.payload))
+    except (DecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return None
+    if (state.seq, state.hash) != (snapshot.seq, snapshot.hash):
+        return None
+    loaded = Loaded(branch, state, snapshot_size=len(snapshot.payload))
+    try:
+        return (yield from _fold(thread_id, segments, loaded))
+    except CorruptEventError:
+        return None
+
+
+def _fold(thread_id: str, segments: list[Segment], loaded: Loaded) -> Asking[Loaded]:
+    state = loaded.state
+
+    def consume(record: Record) -> None:
+        event = decode_event(record)
+        try:
+            evolve(state, record, event)
+        except (KeyError, IndexError, TypeError, AttributeError) as exc:
+            raise CorruptEventError(
+                f"Event {record.seq} ({record.kind}) of thread {thread_id!r}, branch {record.branch!r} does not follow"
+                f" from the events before it: {type(exc).__name__}: {exc}.",
+                thread_id=thread_id,
+                branch=record.branch,
+                seq=record.seq,
+            ) from exc
+        loaded.grown += len(record.payload)
+        loaded.steps += bool(record.checkpoint_id)
+
+    yield from replay(thread_id, segments, state.seq, state.hash, consume)
+    return loaded

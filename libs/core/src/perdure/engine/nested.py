@@ -1,0 +1,62 @@
+"""A graph called inside a task: it joins its caller's run, thread and writer, in a namespace of its own. A flow."""
+
+from typing import Any
+
+from perdure.definition.blueprint import Blueprint
+from perdure.engine.context import TaskContext
+from perdure.engine.effects import Flow, Flush
+from perdure.engine.outcome import inherited
+from perdure.engine.parts import show_resumed
+from perdure.engine.run import Broken, Done, Steps, Waiting
+from perdure.engine.session import Session
+from perdure.events import SubgraphStarted, Value
+from perdure.rules.commit import begin
+from perdure.rules.returns import shown
+from perdure.signals import GraphInterrupt
+from perdure.types import Command
+
+
+def call_graph(
+    context: TaskContext, blueprint: Blueprint, namespace: str, given: Any, limit: int | None = None
+) -> Flow[Value]:
+    """Run a graph inside a task, for `limit` supersteps (None: its caller's limit), and return its output.
+
+    A call that the log knows already is taken up where it stood, and one that has ended is not run again: its input is
+    the recorded one.
+
+    Raises GraphInterrupt or InterruptedError when it waits, and whatever made it break.
+    """
+    session = context.session
+    graph = session.graph(namespace)
+    limit = session.terms.recursion_limit if limit is None else limit
+    if _begins(session, namespace):
+        if isinstance(given, Command) or given is None:
+            given = {}
+        writes = blueprint.input_writes.pairs(given, drop=True)
+        session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, inherited(session, namespace, writes)), namespace)
+        session.record(begin(blueprint, session.graph(namespace), session.ids.mint), namespace)
+    elif graph.tasks:
+        show_resumed(session, blueprint, namespace)
+    steps = Steps(session, blueprint, namespace, last_step=session.graph(namespace).step + limit + 1)
+    end = yield from steps.run()
+    match end:
+        case Done():
+            return shown(blueprint, session.graph(namespace), only_output=True)
+        case Waiting(pause):
+            yield Flush(session)
+            if pause is not None:
+                raise pause
+            raise GraphInterrupt()
+        case Broken(error):
+            yield Flush(session)
+            raise error
+
+
+def _begins(session: Session, namespace: str) -> bool:
+    """Tell whether a call starts anew. A graph that remembers (its namespace names no task) does so once it has ended."""
+    graph = session.state.graphs.get(namespace)
+    if graph is None or not graph.checkpoint:
+        return True
+    last = namespace.rpartition("|")[2]
+    remembers = ":" not in last and not last.isdigit()
+    return remembers and not graph.tasks

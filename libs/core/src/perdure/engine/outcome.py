@@ -1,0 +1,87 @@
+"""Outcomes become events: what a task did, as it will stand in the log."""
+
+import traceback
+
+from perdure.channels.base import MISSING
+from perdure.channels.describe import marks, relate
+from perdure.definition.blueprint import Blueprint
+from perdure.engine.effects import Asked, Failed, Succeeded
+from perdure.engine.session import Session
+from perdure.events import Question, Route, TaskFailed, TaskInterrupted, TaskSucceeded, Value, Write
+from perdure.rules.project import GraphState, TaskState, Written, parent_namespace
+from perdure.types import START
+
+
+def success(session: Session, blueprint: Blueprint, namespace: str, task: TaskState, outcome: Succeeded) -> TaskSucceeded:
+    """Return the event of a task that succeeded."""
+    if task.plan.node == START:
+        writes = tuple(Write(channel, index, "input") for index, (channel, _) in enumerate(outcome.writes))
+    else:
+        writes = related(blueprint, session.graph(namespace), outcome.writes)
+    return TaskSucceeded(task.plan.node, writes, outcome.routes, task.attempts + 1, outcome.duration_us)
+
+
+def failure(
+    blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Failed, *, retried: bool
+) -> TaskFailed:
+    """Return the event of an attempt that failed."""
+    error = outcome.error
+    body: tuple[tuple[Write, ...], tuple[Route, ...]] | None = None
+    if outcome.body is not None and task.plan.node != START:
+        body = (related(blueprint, graph, outcome.body[0]), outcome.body[1])
+    return TaskFailed(
+        node=task.plan.node,
+        error=type_name(error),
+        message=str(error),
+        traceback="".join(traceback.format_exception(error)),
+        attempt=task.attempts + 1,
+        retried=retried,
+        body=body,
+    )
+
+
+def pause(task: TaskState, outcome: Asked) -> TaskInterrupted:
+    """Return the event of a task that waits."""
+    questions = tuple(Question(one.id, one.value, one.response_schema) for one in outcome.interrupts)
+    paused = None if outcome.pause is None else str(outcome.pause)
+    return TaskInterrupted(task.plan.node, questions, paused)
+
+
+def type_name(error: BaseException) -> str:
+    """Return the full name of an error's type (builtins without their module)."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def related(blueprint: Blueprint, graph: GraphState, writes: Written) -> tuple[Write, ...]:
+    """Return writes as they are stored: relative to what their channels hold, where that is smaller."""
+    return tuple([_related(blueprint, graph, channel, value) for channel, value in writes])
+
+
+def inherited(session: Session, namespace: str, writes: Written) -> tuple[Write, ...]:
+    """Return a subgraph's input as it is stored: what equals the enclosing graph's state is a reference to it."""
+    outer = session.graph(parent_namespace(namespace)).values
+    found: list[Write] = []
+    for channel, value in writes:
+        held = outer.get(channel, MISSING)
+        same = type(value) in (list, dict, str) and type(held) is type(value) and marks(held) == marks(value)
+        found.append(Write(channel, channel, "parent") if same else Write(channel, value))
+    return tuple(found)
+
+
+def track(blueprint: Blueprint, graph: GraphState) -> None:
+    """Take the fingerprints of the channels whose writes are stored relative to what they hold."""
+    for name in blueprint.compared:
+        if name not in graph.tracked:
+            held = graph.values.get(name, MISSING)
+            graph.tracked[name] = None if held is MISSING else marks(held)
+
+
+def _related(blueprint: Blueprint, graph: GraphState, channel: str, value: Value) -> Write:
+    kind = type(value)
+    if (kind is list or kind is dict or (kind is str and len(value) >= 32)) and channel in graph.tracked:
+        held = graph.values.get(channel, MISSING)
+        if type(held) is kind:
+            how, operand = relate(held, graph.tracked[channel], value)
+            return Write(channel, operand, how)
+    return Write(channel, value)

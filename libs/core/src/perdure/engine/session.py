@@ -1,0 +1,91 @@
+"""One run: who writes it, who reads it, and under which terms. Shared by the root graph and all graphs inside."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Literal
+
+from perdure.engine.stream import Stream
+from perdure.engine.writer import Writer
+from perdure.events import Event, Record, Value
+from perdure.ids import Clock, IdSource
+from perdure.ports import Saver
+from perdure.rules.project import GraphState, ThreadState
+from perdure.types import Durability
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the caller asked for: fixed for the whole run."""
+
+    durability: Durability = "sync"
+    recursion_limit: int = 10_007
+    max_concurrency: int | None = None
+    interrupt_before: Collection[str] | Literal["*"] | None = None
+    interrupt_after: Collection[str] | Literal["*"] | None = None
+    context: Value = None
+    store: Any = None
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+    configurable: Mapping[str, Value] = field(default_factory=dict)
+    config: Mapping[str, Value] = field(default_factory=dict)
+    actor: str = ""
+    only_output: bool = True
+    """Show callers the output schema's keys only (`invoke`), or the whole state (`stream`)."""
+    strict: bool = False
+    """Compare the projection with one made from bytes after each step (`strict_state`)."""
+    suspending: bool = False
+    """Drop the projection after every append and fold it anew from the log: proof that nothing lives in memory only."""
+
+
+class Session:
+    """A run in progress."""
+
+    __slots__ = (
+        "agate",
+        "background",
+        "clock",
+        "flush_in_loop",
+        "gate",
+        "ids",
+        "loop",
+        "saver",
+        "settled",
+        "stopped_at",
+        "stream",
+        "terms",
+        "writer",
+    )
+
+    def __init__(
+        self, saver: Saver | None, writer: Writer, terms: Terms, stream: Stream, *, clock: Clock, ids: IdSource
+    ) -> None:
+        self.saver = saver
+        self.writer = writer
+        self.terms = terms
+        self.clock = clock
+        self.ids = ids
+        self.stream = stream
+        self.stopped_at: list[str] = []
+        self.gate = Lock()
+        self.agate = asyncio.Lock()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop of an async run: whatever a thread of it records is flushed there."""
+        self.flush_in_loop: Callable[[Session, bool], Coroutine[Any, Any, None]] | None = None
+        self.background: Any = None
+        """Durability `async`: who appends behind the run's back."""
+        self.settled = False
+        """Something of this run is durable: from here on a lost race is final."""
+
+    @property
+    def state(self) -> ThreadState:
+        """The projection. Ask again after every effect: it may have been folded anew."""
+        return self.writer.state
+
+    def graph(self, namespace: str) -> GraphState:
+        """Return where one graph of this run stands."""
+        return self.writer.state.graph(namespace)
+
+    def record(self, event: Event, namespace: str = "", task_id: str = "") -> Record:
+        """Record an event in memory; the next `Flush` makes it durable."""
+        return self.writer.record(event, namespace, task_id)

@@ -1,0 +1,133 @@
+"""From a projection to `StateSnapshot`, the shape in which callers see a checkpoint."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from perdure.definition.blueprint import Blueprint
+from perdure.engine.parts import as_interrupts
+from perdure.events import TaskFailed, Value
+from perdure.rules.commit import finished
+from perdure.rules.plan import children, pending_questions, task_questions
+from perdure.rules.project import GraphState, TaskState, ThreadState
+from perdure.rules.returns import preview, shown
+from perdure.types import PregelTask, RunnableConfig, StateSnapshot
+
+PULL, PUSH = "__pregel_pull", "__pregel_push"
+
+
+def config_of(thread_id: str, namespace: str, checkpoint: str) -> RunnableConfig:
+    """Return the config that addresses a checkpoint."""
+    return {
+        "configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint}
+    }
+
+
+def nothing_yet(blueprint: Blueprint, config: RunnableConfig) -> StateSnapshot:
+    """Return the snapshot of a thread that has no checkpoint."""
+    values = shown(blueprint, GraphState(), only_output=False)
+    return StateSnapshot(values, (), config, None, None, None, (), ())
+
+
+def snapshot_of(
+    blueprint: Blueprint | None,
+    thread_id: str,
+    state: ThreadState,
+    namespace: str = "",
+    *,
+    live: bool,
+    subgraphs: bool = False,
+) -> StateSnapshot:
+    """Return a graph's checkpoint as callers see it.
+
+    Args:
+        blueprint: The graph, or None to show whatever the log holds.
+        thread_id: The thread.
+        state: The projection after the checkpoint, with what became of its tasks.
+        namespace: Which graph.
+        live: Show the open step: finished tasks' writes applied, only open tasks in `next`, only open questions.
+        subgraphs: Put the state of the graphs that open tasks call into `tasks[i].state`.
+    """
+    graph = state.graph(namespace)
+    tasks = tuple(_task(thread_id, state, namespace, task, live=live, subgraphs=subgraphs) for task in graph.tasks.values())
+    open_tasks = [task for task in graph.tasks.values() if not live or task.writes is None]
+    return StateSnapshot(
+        values=_values(blueprint, graph, live),
+        next=tuple(task.plan.node for task in open_tasks),
+        config=config_of(thread_id, namespace, graph.checkpoint),
+        metadata={"source": graph.source, "step": graph.step, "parents": _parents(state, namespace), **_said(state)},
+        created_at=datetime.fromtimestamp(graph.at / 1e6, UTC).isoformat(),
+        parent_config=None if graph.parent is None else config_of(thread_id, namespace, graph.parent),
+        tasks=tasks,
+        interrupts=tuple(one for task in tasks for one in task.interrupts),
+    )
+
+
+def _said(state: ThreadState) -> dict[str, Any]:
+    return {name: value for name, value in state.metadata.items() if name not in ("source", "step", "parents")}
+
+
+def _parents(state: ThreadState, namespace: str) -> dict[str, str]:
+    """Return the checkpoints of the graphs around this one, by namespace."""
+    found: dict[str, str] = {}
+    outer = namespace
+    while outer:
+        outer = outer.rpartition("|")[0]
+        graph = state.graphs.get(outer)
+        if graph is not None:
+            found[outer] = graph.checkpoint
+    return found
+
+
+def _values(blueprint: Blueprint | None, graph: GraphState, live: bool) -> Value:
+    if blueprint is None:
+        return {name: value for name, value in graph.values.items() if ":" not in name}
+    if live:
+        writes = [write for done in finished(graph) for write in done.writes if graph.tasks]
+        graph = preview(blueprint, graph, writes)
+    return shown(blueprint, graph, only_output=False)
+
+
+def _task(
+    thread_id: str, state: ThreadState, namespace: str, task: TaskState, *, live: bool, subgraphs: bool
+) -> PregelTask:
+    plan = task.plan
+    questions = task_questions(state, namespace, task) if live else _asked(state, namespace, task)
+    if live and task.writes is not None:
+        questions = []
+    path: tuple[str | int, ...] = (PULL, plan.node) if plan.kind == "pull" else (PUSH, plan.index)
+    return PregelTask(
+        id=plan.id,
+        name=plan.node,
+        path=path,
+        error=None if task.writes is not None else _error(task.failure),
+        interrupts=as_interrupts(questions),
+        state=_inner(thread_id, state, namespace, task, live=live, subgraphs=subgraphs),
+        result=None if task.writes is None else _result(task),
+    )
+
+
+def _asked(state: ThreadState, namespace: str, task: TaskState) -> list[Any]:
+    """Return the newest questions of a task, answered or not: what a record of its step shows."""
+    return task.questions[-1:] or [one for child in children(state, namespace, task) for one in pending_questions(state, child)]
+
+
+def _result(task: TaskState) -> Value:
+    writes = task.writes or []
+    if writes and writes[0][0] == "__root__":
+        return writes[0][1]
+    return dict(writes)
+
+
+def _error(failure: TaskFailed | None) -> str | None:
+    return None if failure is None else f"{failure.error.rpartition('.')[2]}({failure.message!r})"
+
+
+def _inner(
+    thread_id: str, state: ThreadState, namespace: str, task: TaskState, *, live: bool, subgraphs: bool
+) -> RunnableConfig | StateSnapshot | None:
+    inner = children(state, namespace, task)
+    if not inner or not state.graphs[inner[-1]].checkpoint:
+        return None
+    if subgraphs:
+        return snapshot_of(None, thread_id, state, inner[-1], live=live, subgraphs=True)
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": inner[-1]}}

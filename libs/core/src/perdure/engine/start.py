@@ -1,0 +1,203 @@
+"""A run from its first event to its last: accept, run supersteps, finish. A flow.
+
+Nothing is written before the whole request has been found good: a bad answer, an unknown checkpoint or an input that
+cannot be stored leaves the thread as it was.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from perdure.definition.blueprint import Blueprint
+from perdure.engine.accept import Request, accept, goes_on
+from perdure.engine.effects import Abandon, Flow, Flush
+from perdure.engine.load import Loaded, empty, load_at, load_head
+from perdure.engine.outcome import type_name
+from perdure.engine.parts import as_interrupts, live_values, show_open_step, show_resumed, state_values
+from perdure.engine.projections import Projections
+from perdure.engine.run import Broken, Done, End, Steps, Waiting
+from perdure.engine.session import Session, Terms
+from perdure.engine.stream import Stream
+from perdure.engine.writer import Writer
+from perdure.errors import EmptyInputError, GraphRecursionError, StaleWriterError
+from perdure.events import RunFinished, RunStatus, Value
+from perdure.ids import Clock, IdSource
+from perdure.lineage import find_checkpoint
+from perdure.ports import Saver
+from perdure.rules.plan import pending_questions
+from perdure.signals import RunCancelled
+from perdure.types import Interrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended, for its caller."""
+
+    values: Value
+    interrupts: tuple[Interrupt, ...] = ()
+    error: BaseException | None = None
+
+
+class Run:
+    """One invoke or stream call of a root graph."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        request: Request,
+        terms: Terms,
+        stream: Stream,
+        *,
+        saver: Saver | None,
+        warm: Projections | None,
+        clock: Clock,
+        ids: IdSource,
+        attach: Callable[[Session], None],
+    ) -> None:
+        self.blueprint = blueprint
+        self.request = request
+        self.terms = terms
+        self.stream = stream
+        self.saver = saver
+        self.warm = warm
+        self.clock = clock
+        self.ids = ids
+        self.attach = attach
+        self.session: Session
+
+    def flow(self) -> Flow[Result]:
+        """Run to the end; a projection kept from before that proves stale is loaded anew, once."""
+        loaded, kept = yield from self._projection()
+        try:
+            return (yield from self._once(loaded))
+        except StaleWriterError:
+            if not kept or self.session.settled:
+                raise
+        self.stream.forget()
+        fresh = yield from load_head(self.request.thread_id)
+        if fresh is not None and fresh.state.run_id is not None:
+            raise StaleWriterError(  # another writer is at work on it right now
+                self.request.thread_id,
+                fresh.branch,
+                expected_seq=loaded.state.seq,
+                head_seq=fresh.state.seq,
+            )
+        return (yield from self._once(fresh or empty()))
+
+    def _projection(self) -> Flow[tuple[Loaded, bool]]:
+        """Return where the run goes on from, and whether it came from memory."""
+        request = self.request
+        if self.saver is None:
+            return empty(), False
+        if request.checkpoint_id is not None:
+            return (yield from self._addressed(request.checkpoint_id)), False
+        kept = None if self.warm is None else self.warm.take(request.thread_id)
+        if kept is not None:
+            return kept, True
+        loaded = yield from load_head(request.thread_id, request.branch)
+        return loaded or empty(), False
+
+    def _addressed(self, checkpoint: str) -> Flow[Loaded]:
+        """Return the branch's head when the checkpoint is its newest, else the state there (a fork begins)."""
+        request = self.request
+        record = yield from find_checkpoint(request.thread_id, checkpoint)
+        head = yield from load_head(request.thread_id, record.branch)
+        if head is not None:
+            graph = head.state.graphs.get(record.namespace)
+            if graph is not None and graph.checkpoint == checkpoint:
+                return head
+        loaded = yield from load_at(request.thread_id, record.branch, record.seq)
+        request.fork_at = record
+        return loaded
+
+    def _once(self, loaded: Loaded) -> Flow[Result]:
+        session = self.session = self._session(loaded)
+        request, blueprint = self.request, self.blueprint
+        if not loaded.state.graphs and request.input is None:
+            raise EmptyInputError(
+                f"Thread {request.thread_id!r} has nothing to go on from: pass an input, not None."
+            )
+        if goes_on(request, loaded.state):
+            last_step = accept(session, blueprint, request)
+            if request.resumes:
+                show_resumed(session, blueprint, "")
+        else:
+            self._keep(session)
+            return Result(state_values(session, blueprint, ""))
+        steps = Steps(session, blueprint, "", last_step=last_step)
+        try:
+            end: End = yield from steps.run()
+        except (RunCancelled, KeyboardInterrupt, SystemExit) as signal:
+            yield from self._cancel(steps, signal)
+            raise
+        return (yield from self._finish(end))
+
+    def _session(self, loaded: Loaded) -> Session:
+        terms, saver = self.terms, self.saver
+        writer = Writer(
+            self.request.thread_id,
+            loaded.branch,
+            loaded.state,
+            clock=self.clock,
+            ids=self.ids,
+            durable=saver is not None,
+        )
+        writer.actor, writer.run_id = terms.actor, self.request.run_id or self.ids.mint()
+        writer.grown, writer.snapshot_size, writer.steps = loaded.grown, loaded.snapshot_size, loaded.steps
+        if terms.strict and saver is not None:
+            writer.be_strict()
+        session = Session(saver, writer, terms, self.stream, clock=self.clock, ids=self.ids)
+        self.attach(session)
+        return session
+
+    def _finish(self, end: End) -> Flow[Result]:
+        session, blueprint = self.session, self.blueprint
+        error = end.error if isinstance(end, Broken) else end.pause if isinstance(end, Waiting) else None
+        session.record(_finished(session, end))
+        if not isinstance(end, Done):
+            show_open_step(session, blueprint, "")
+        yield Flush(session, last=True)
+        interrupts = as_interrupts(pending_questions(session.state))
+        values = state_values(session, blueprint, "") if isinstance(end, Done) else live_values(session, blueprint, "")
+        self._keep(session)
+        return Result(values, interrupts, error)
+
+    def _cancel(self, steps: Steps, signal: BaseException) -> Flow[None]:
+        ended = yield Abandon()
+        yield from steps.settle_all(ended)
+        self.session.record(RunFinished("cancelled", error=type_name(signal)))
+        yield Flush(self.session, last=True)
+
+    def _keep(self, session: Session) -> None:
+        if self.warm is not None and self.saver is not None:
+            writer = session.writer
+            self.warm.keep(
+                writer.thread_id,
+                Loaded(writer.branch, writer.state, writer.grown, writer.snapshot_size, writer.steps),
+            )
+
+
+def _finished(session: Session, end: End) -> RunFinished:
+    match end:
+        case Done():
+            return RunFinished("success")
+        case Waiting(pause):
+            message = None if pause is None else str(pause)
+            error = None if pause is None else type_name(pause)
+            return RunFinished("interrupted", error, message, stopped_at=tuple(session.stopped_at))
+        case Broken(error):
+            return RunFinished(_status(error), type_name(error), str(error))
+
+
+def _status(error: BaseException) -> RunStatus:
+    return "timed_out" if isinstance(error, TimeoutError) and not isinstance(error, GraphRecursionError) else "failed"
+
+
+def outcome(result: Result) -> Any:
+    """Return what `invoke` returns; raise what made the run break."""
+    if result.error is not None:
+        raise result.error
+    if not result.interrupts:
+        return result.values
+    shown = dict(result.values) if isinstance(result.values, dict) else {}
+    return {**shown, "__interrupt__": list(result.interrupts)}

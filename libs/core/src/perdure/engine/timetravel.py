@@ -1,0 +1,180 @@
+"""Looking at a thread's past: the state at a checkpoint, and all checkpoints. Flows.
+
+A checkpoint is shown as a record of its step: its values, its tasks, and what became of them up to the next checkpoint
+of its graph. The newest one is shown live: with the finished tasks' writes applied, and only what is still open.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from perdure.codec import decode_event
+from perdure.definition.blueprint import Blueprint
+from perdure.engine.load import Loaded, load_at
+from perdure.engine.snapshots import snapshot_of
+from perdure.events import Kind, Record
+from perdure.lineage import Ask, Asking, Segment, find_checkpoint, lineage, segments_of
+from perdure.ports import Branch
+from perdure.rules.project import ThreadState, evolve, within
+from perdure.types import StateSnapshot
+
+WINDOW: Final = 500
+"""Events between two looks for the checkpoint that ends a step."""
+
+
+def state_at(thread_id: str, checkpoint: str) -> Asking[tuple[Loaded, str, bool]]:
+    """Return the projection that shows a checkpoint, its namespace, and whether it is its branch's newest.
+
+    Raises UnknownCheckpointError.
+    """
+    record = yield from find_checkpoint(thread_id, checkpoint)
+    end = yield from _end_of_step(thread_id, record)
+    loaded = yield from load_at(thread_id, record.branch, end)
+    head = yield Ask("head", (thread_id, record.branch))
+    return loaded, record.namespace, head is not None and head.seq == end
+
+
+def _end_of_step(thread_id: str, record: Record) -> Asking[int]:
+    """Return the seq of the last event before the next checkpoint of the same graph, or of one around it (which ends
+    it), on the same branch.
+    """
+    after = record.seq
+    while True:
+        page: list[Record] = yield Ask(
+            "read",
+            (thread_id, record.branch),
+            {"after": after, "limit": WINDOW, "kinds": (Kind.STEP_COMMITTED,)},
+        )
+        for one in page:
+            if one.namespace == "" or within(record.namespace, one.namespace):
+                return one.seq - 1
+        if len(page) < WINDOW:
+            head = yield Ask("head", (thread_id, record.branch))
+            return record.seq if head is None else head.seq
+        after = page[-1].seq
+
+
+def newest_checkpoint(thread_id: str, branch: str, namespace: str) -> Asking[Record | None]:
+    """Return a graph's newest checkpoint on a branch's line of history, whether the graph still lives or not."""
+    head = yield Ask("head", (thread_id, branch))
+    if head is None:
+        return None
+    segments = yield from segments_of(thread_id, branch, head.seq)
+    for segment in reversed(segments):
+        upto = segment.upto
+        while upto > segment.after:
+            page: list[Record] = yield Ask(
+                "read",
+                (thread_id, segment.branch),
+                {
+                    "after": segment.after,
+                    "upto": upto,
+                    "limit": WINDOW,
+                    "newest_first": True,
+                    "kinds": (Kind.STEP_COMMITTED,),
+                },
+            )
+            for one in page:
+                if one.namespace == namespace:
+                    return one
+            if len(page) < WINDOW:
+                break
+            upto = page[-1].seq - 1
+    return None
+
+
+def history(
+    thread_id: str,
+    blueprint: Blueprint | None,
+    *,
+    namespace: str = "",
+    branch: str | None = None,
+    before: str | None = None,
+    limit: int | None = None,
+    wanted: Callable[[StateSnapshot], bool] | None = None,
+) -> Asking[list[StateSnapshot]]:
+    """Return checkpoints of a graph, newest first, of one branch's line of history or (None) of all branches.
+
+    Values come from one forward fold a branch; a later page of `limit` costs no more than the first.
+    """
+    branches: list[Branch] = yield Ask("branches", (thread_id,))
+    if branch is not None:
+        head = {one.id: one.head_seq for one in branches}.get(branch, 0)
+        spans = lineage(branches, branch, head)
+    else:
+        spans = [Segment(one.id, one.fork_seq, one.head_seq) for one in branches]
+    marks: list[tuple[int, Record]] = []
+    for span in spans:
+        marks += yield from _checkpoints(thread_id, span, namespace)
+    marks.sort(key=lambda one: one[0], reverse=True)
+    if before is not None:
+        limit_at = (yield from find_checkpoint(thread_id, before)).position
+        marks = [one for one in marks if one[0] < limit_at]
+    if limit is not None and wanted is None:
+        marks = marks[:limit]
+    found = yield from _views(thread_id, spans, blueprint, namespace, [record for _, record in marks])
+    shown = [found[record.checkpoint_id] for _, record in marks]
+    if wanted is not None:
+        shown = [one for one in shown if wanted(one)][:limit]
+    return shown
+
+
+def _checkpoints(thread_id: str, span: Segment, namespace: str) -> Asking[list[tuple[int, Record]]]:
+    found: list[tuple[int, Record]] = []
+    after = span.after
+    while after < span.upto:
+        page: list[Record] = yield Ask(
+            "read",
+            (thread_id, span.branch),
+            {"after": after, "upto": span.upto, "limit": WINDOW, "kinds": (Kind.STEP_COMMITTED,)},
+        )
+        found += [(one.position, one._replace(payload=b"")) for one in page if one.namespace == namespace]
+        if len(page) < WINDOW:
+            break
+        after = page[-1].seq
+    return found
+
+
+def _views(
+    thread_id: str, spans: list[Segment], blueprint: Blueprint | None, namespace: str, marks: list[Record]
+) -> Asking[dict[str, StateSnapshot]]:
+    """Return the snapshot of each checkpoint, by one fold forward over each branch that has any."""
+    views: dict[str, StateSnapshot] = {}
+    for span in spans:
+        mine = {one.checkpoint_id: one.seq for one in marks if one.branch == span.branch}
+        if mine:
+            loaded = yield from load_at(thread_id, span.branch, min(mine.values()))
+            yield from _walk(thread_id, span, blueprint, namespace, mine, loaded.state, views)
+    return views
+
+
+def _walk(
+    thread_id: str,
+    span: Segment,
+    blueprint: Blueprint | None,
+    namespace: str,
+    mine: dict[str, int],
+    state: ThreadState,
+    views: dict[str, StateSnapshot],
+) -> Asking[None]:
+    """Fold forward over one branch; show a checkpoint when the next one is about to replace it."""
+    missing = set(mine)
+
+    def show() -> None:
+        checkpoint = state.graph(namespace).checkpoint
+        if checkpoint in missing:
+            views[checkpoint] = snapshot_of(blueprint, thread_id, state, namespace, live=False)
+            missing.discard(checkpoint)
+
+    after = state.seq
+    while missing and after < span.upto:
+        page: list[Record] = yield Ask(
+            "read", (thread_id, span.branch), {"after": after, "upto": span.upto, "limit": WINDOW}
+        )
+        if not page:
+            break
+        for record in page:
+            if record.kind == Kind.STEP_COMMITTED and record.namespace == namespace:
+                show()
+            evolve(state, record, decode_event(record))
+        after = page[-1].seq
+    show()

@@ -1,0 +1,165 @@
+"""The run's one writer: it stamps events with seq and hash, keeps the projection in step, and hands batches on.
+
+All flows of a run record through it (from several threads in the sync world), so it is locked. Stamping happens in
+memory; a driver's `Flush` makes the batch durable before anything that depends on it runs.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Final
+
+from perdure.chain import link
+from perdure.codec import VERSION, decode_event, encode_event
+from perdure.codecs import dumps
+from perdure.errors import MutatedStateError
+from perdure.events import Event, Record, StepCommitted
+from perdure.ids import Clock, IdSource, checkpoint_id
+from perdure.ports import Branch, Snapshot
+from perdure.rules.differ import first_difference
+from perdure.rules.freeze import freeze, thaw
+from perdure.rules.project import ThreadState, evolve
+
+FLOOR: Final = 64 * 1024
+"""Bytes of payload before a first snapshot is worth it."""
+STEPS: Final = 1000
+"""Checkpoints between snapshots at most (once FLOOR is passed), so that a fold stays bounded for tiny steps too."""
+
+
+class Batch:
+    """Records that wait to be appended together."""
+
+    __slots__ = ("current", "opens", "records")
+
+    def __init__(self, records: list[Record], opens: Branch | None, current: bool) -> None:
+        self.records = records
+        self.opens = opens
+        self.current = current
+
+
+class Writer:
+    """Stamps and collects a run's events on one branch of one thread.
+
+    `durable=False` (a graph without a saver) keeps the projection only.
+    """
+
+    def __init__(
+        self, thread_id: str, branch: str, state: ThreadState, *, clock: Clock, ids: IdSource, durable: bool
+    ) -> None:
+        self.thread_id = thread_id
+        self.branch = branch
+        self.state = state
+        self.actor = ""
+        self.run_id = ""
+        self.opens: Branch | None = None
+        self.current = False
+        self.cold: ThreadState | None = None
+        """Strict mode: the same projection, made from the stored bytes alone."""
+        self.grown = 0
+        self.snapshot_size = 0
+        self.steps = 0
+        self._clock = clock
+        self._ids = ids
+        self._durable = durable
+        self._pending: list[Record] = []
+        self._lock = Lock()
+
+    def record(self, event: Event, namespace: str = "", task_id: str = "", *, run_id: str = "") -> Record:
+        """Stamp one event and bring the projection up to date; return its record.
+
+        Raises EncodeError when it cannot be stored; then nothing has happened.
+        """
+        payload = encode_event(event) if self._durable else b""
+        with self._lock:
+            record = self._stamp(event, namespace, task_id, run_id or self.run_id, payload)
+            evolve(self.state, record, event)
+            if self._durable:
+                self._pending.append(record)
+                self.grown += len(payload)
+            if type(event) is StepCommitted:
+                self.steps += 1
+            if self.cold is not None:
+                self._compare(record, namespace)
+        return record
+
+    def take(self) -> Batch | None:
+        """Return what is to be appended and forget it; None when there is nothing."""
+        with self._lock:
+            if not self._pending:
+                return None
+            batch = Batch(self._pending, self.opens, self.current)
+            self._pending, self.opens, self.current = [], None, False
+            return batch
+
+    @property
+    def dirty(self) -> bool:
+        """Tell whether anything waits to be appended."""
+        return bool(self._pending)
+
+    def due_snapshot(self) -> Snapshot | None:
+        """Return a snapshot when the log has outgrown the last one, or None.
+
+        The rule keeps all snapshots together at about twice of what was written: a snapshot is due when the bytes
+        since the last exceed its size.
+        """
+        if self.grown < FLOOR or (self.grown < self.snapshot_size and self.steps < STEPS):
+            return None
+        with self._lock:
+            if self._pending:  # it would hold what is not durable yet
+                return None
+            payload = dumps(freeze(self.state))
+            self.grown, self.steps, self.snapshot_size = 0, 0, len(payload)
+            return Snapshot(self.branch, self.state.seq, self.state.hash, payload)
+
+    def restart(self, state: ThreadState) -> None:
+        """Go on with a projection folded from the log, unless something was recorded since."""
+        with self._lock:
+            if not self._pending and state.seq == self.state.seq:
+                for namespace, graph in self.state.graphs.items():
+                    if namespace in state.graphs:
+                        state.graphs[namespace].tracked = {
+                            name: marks(value) for name, value in state.graphs[namespace].values.items()
+                            if name in graph.tracked
+                        }
+                self.state = state
+
+    def be_strict(self) -> None:
+        """From now on compare the projection with one made from bytes, after each checkpoint."""
+        self.cold = thaw(freeze(self.state))
+
+    def _stamp(self, event: Event, namespace: str, task_id: str, run_id: str, payload: bytes) -> Record:
+        seq = self.state.seq + 1
+        checkpoint = ""
+        if type(event) is StepCommitted:
+            checkpoint = checkpoint_id(self.branch, seq, self._ids.mint())
+        record = Record(
+            self.thread_id,
+            self.branch,
+            seq,
+            type(event).__name__,
+            VERSION,
+            run_id,
+            namespace,
+            checkpoint,
+            task_id,
+            self._clock.now(),
+            self.actor,
+            b"",
+            payload,
+        )
+        return record._replace(hash=link(self.state.hash, record)) if self._durable else record
+
+    def _compare(self, record: Record, namespace: str) -> None:
+        assert self.cold is not None
+        evolve(self.cold, record, decode_event(record))
+        if not record.checkpoint_id:
+            return
+        warm, cold = self.state.graph(namespace).values, self.cold.graph(namespace).values
+        path = first_difference(cold, warm)
+        if path is not None:
+            raise MutatedStateError(
+                f"State at {path} was changed in place and not returned, so the log does not hold the change."
+                " Return it from the node that changes it.",
+                path=path,
+            )
+
+

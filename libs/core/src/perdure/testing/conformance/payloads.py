@@ -1,0 +1,85 @@
+"""Payloads and envelopes: what goes in comes out, byte for byte, whatever it is."""
+
+import pytest
+
+from perdure.events import Record
+from perdure.ids import MAIN_BRANCH
+from perdure.ports import Saver
+from perdure.testing.conformance.suite import SaverClauses, unplaced
+from perdure.testing.records import BLANK, grow, write_records
+
+PAYLOADS = [
+    pytest.param(b'{"a":[1,2.5,null,true,"x"]}', id="json"),
+    pytest.param('{"text":"\u00e4\u6f22\U0001f980\u2028"}'.encode(), id="unicode"),
+    pytest.param(b'{"escaped":"\\u0000\\ud800"}', id="escaped NUL and surrogate"),
+    pytest.param(b"\x00", id="NUL"),
+    pytest.param(b"before\x00after", id="NUL inside text"),
+    pytest.param(b"\xef\xbb\xbf{}", id="byte order mark"),
+    pytest.param(b"\xff\xfe\x80\x00\x01", id="not UTF-8"),
+    pytest.param(b"\xed\xa0\x80", id="encoded surrogate"),
+    pytest.param(b"\xc0\xaf", id="overlong UTF-8"),
+    pytest.param(bytes(range(256)) * 4, id="every byte"),
+    pytest.param(b"not json at all'; DROP TABLE events; --", id="SQL"),
+    pytest.param(b"12", id="a number"),
+]
+
+ENVELOPES = [
+    pytest.param(BLANK._replace(actor="\u00e4da \U0001f980 \u202e\x00 \x7f\n"), id="odd actor"),
+    pytest.param(BLANK._replace(actor="'; DROP TABLE events; --"), id="SQL"),
+    pytest.param(BLANK._replace(actor="x" * 100_000), id="long actor"),
+    pytest.param(BLANK._replace(run_id="", task_id="", kind=""), id="empty texts"),
+    pytest.param(BLANK._replace(namespace="node:1|\u6f22:2", checkpoint_id="main-0001-x"), id="namespace"),
+    pytest.param(BLANK._replace(recorded_at=-1, version=0), id="small numbers"),
+    pytest.param(BLANK._replace(recorded_at=2**63 - 10, version=2**31), id="large numbers"),
+    pytest.param(BLANK._replace(kind="SomethingOfTomorrow", version=99), id="unknown kind"),
+    pytest.param(BLANK._replace(run_id="0012", task_id="1e5", actor="NULL"), id="texts like numbers"),
+]
+
+
+def _through(saver: Saver, records: list[Record]) -> list[Record]:
+    saver.append("t", MAIN_BRANCH, expected_seq=0, records=records)
+    read = saver.read("t", MAIN_BRANCH)
+    assert saver.tail() == read
+    return unplaced(read)
+
+
+class PayloadClauses(SaverClauses):
+    """Records come back exactly as they went in."""
+
+    @pytest.mark.parametrize("payload", PAYLOADS)
+    def test_payload_comes_back_identical(self, saver: Saver, payload: bytes) -> None:
+        """A saver does not look into payloads."""
+        records = write_records("t", 2, like=BLANK._replace(payload=payload))
+        assert _through(saver, records) == records
+
+    @pytest.mark.parametrize("envelope", ENVELOPES)
+    def test_envelope_comes_back_identical(self, saver: Saver, envelope: Record) -> None:
+        """Neither texts nor numbers change on the way."""
+        records = write_records("t", 2, like=envelope)
+        found = _through(saver, records)
+        assert found == records
+        assert [list(map(type, record)) for record in found] == [list(map(type, record)) for record in records]
+
+    def test_empty_payload(self, saver: Saver) -> None:
+        """No bytes are bytes, too."""
+        records = [write_records("t")[0]._replace(payload=b"")]
+        assert _through(saver, records) == records
+
+    def test_huge_payloads(self, saver: Saver) -> None:
+        """Five megabytes of text, and five that are no text, in one append."""
+        text = write_records("t", like=BLANK._replace(payload=b'"' + b"x" * 5_000_000 + b'"'))
+        blob = write_records("t", after=text[0], like=BLANK._replace(payload=b"\xff" * 5_000_000))
+        assert _through(saver, text + blob) == text + blob
+
+    def test_hash_is_not_judged(self, saver: Saver) -> None:
+        """A saver knows no rules: a hash that chains to nothing is kept as it is."""
+        records = [record._replace(hash=bytes([255 - record.seq]) * 32) for record in write_records("t", 3)]
+        assert _through(saver, records) == records
+
+    def test_records_come_back_as_records(self, saver: Saver) -> None:
+        """What is read has names and plain types, so that it can be appended elsewhere."""
+        grow(saver, "t", 2)
+        for record in [*saver.read("t", MAIN_BRANCH), *saver.tail()]:
+            assert type(record) is Record
+            assert type(record.payload) is bytes
+            assert type(record.hash) is bytes
