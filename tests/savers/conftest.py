@@ -1,0 +1,5 @@
+"""The conformance suite's asserts explain themselves here as they do in test files."""
+
+import pytest
+
+pytest.register_assert_rewrite("perdure.testing")
