@@ -30,7 +30,7 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## write release notes with a workflow that is interrupted, resumed and rewound
-	@$(BIN)/python examples/release_notes.py $(ARGS)
+	@test -t 0 && test -t 1 || approve=--approve; $(BIN)/python examples/release_notes.py $$approve $(ARGS)
 
 test: $(READY)  ## run all tests
 	@echo "== tests" && $(BIN)/python -m pytest -n $(JOBS) $(ARGS)

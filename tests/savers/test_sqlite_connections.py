@@ -4,16 +4,19 @@ import asyncio
 import gc
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from perdure.errors import ClosedError, UsageError
+from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
 from perdure.testing import grow, write_records
 from perdure.testing.conformance.suite import unplaced
 from perdure_sqlite import SqliteSaver
+from perdure_sqlite.offload import IDLE_SECONDS
 
 
 @pytest.fixture
@@ -152,6 +155,30 @@ def test_async_work_leaves_the_event_loop_free(path: Path) -> None:
     asyncio.run(session())
 
 
+def test_refused_append_of_a_group_leaves_nothing(path: Path) -> None:
+    """An append that fails after its first statement takes back its own statements, and only these."""
+
+    async def append(saver: SqliteSaver, record: Record) -> bool:
+        try:
+            await saver.aappend(record.thread_id, MAIN_BRANCH, expected_seq=0, records=[record])
+        except UsageError:
+            return False
+        return True
+
+    async def session() -> None:
+        records = [write_records(f"t{number:02}")[0] for number in range(20)]
+        wrong = [record._replace(actor="\ud800") if number % 2 else record for number, record in enumerate(records)]
+        async with SqliteSaver(path) as saver:
+            results = await asyncio.gather(*(append(saver, record) for record in wrong))
+            assert results == [True, False] * 10
+            with closing(sqlite3.connect(path)) as plain:
+                assert plain.execute("SELECT count(*) FROM threads").fetchone() == (10,)
+                assert plain.execute("SELECT count(*) FROM branches").fetchone() == (10,)
+            assert await asyncio.gather(*(append(saver, record) for record in records)) == [True] * 20
+
+    asyncio.run(session())
+
+
 def test_event_loops_in_several_threads_share_one_saver(path: Path) -> None:
     """Each caller gets its answer in its own loop."""
 
@@ -178,7 +205,9 @@ def test_closing_ends_the_threads(path: Path) -> None:
         await asyncio.gather(*(saver.aappend(t, MAIN_BRANCH, expected_seq=0, records=write_records(t)) for t in "abc"))
         await asyncio.gather(*(saver.ahead(t) for t in "abc"))
         assert [name for name in names() if name.startswith("perdure-sqlite")]
+        started = time.monotonic()
         await saver.aclose()
+        assert time.monotonic() - started < IDLE_SECONDS / 2
         assert not [name for name in names() if name.startswith("perdure-sqlite")]
 
     def names() -> list[str]:

@@ -50,7 +50,6 @@ def test_sqlite_url_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("from_url", "url"),
     [
-        (perdure_memory.from_url, "memory://"),
         (perdure_memory.from_url, "memory:file"),
         (perdure_memory.from_url, "memory:?max_bytes=many"),
         (perdure_memory.from_url, "memory:?size=3"),

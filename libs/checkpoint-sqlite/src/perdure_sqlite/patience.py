@@ -1,7 +1,8 @@
 """Waiting for a lock that another process holds.
 
-SQLite's own busy handler sleeps up to 100 ms and favours whoever just had the lock, so that one of several writers can
-starve. Short, growing pauses with jitter keep the longest wait near the average one.
+SQLite hands its lock to nobody: whoever asks at the right moment has it. Its own busy handler asks less and less
+often, up to every 100 ms, so one of several busy writers can starve. Here a waiter asks more and more often: the longer
+it has waited the likelier it is next, as in a queue. Jitter keeps two waiters from asking in step.
 """
 
 import sqlite3
@@ -14,9 +15,13 @@ from perdure_sqlite.faults import is_busy
 
 Result = TypeVar("Result")
 
-FIRST_PAUSE = 0.0001
-LONGEST_PAUSE = 0.003
+FIRST_PAUSE = 0.001
+SHORTEST_PAUSE = 0.0001
+SHORTEST_AFTER = 0.005
 """Seconds. A durable commit takes 0.1 to 5 ms."""
+CALM_AFTER = 0.25
+CALM_PAUSE = 0.005
+"""Whoever has waited so long waits for something long, and need not burn a processor."""
 
 
 def patiently(action: Callable[[], Result], timeout: float) -> Result:
@@ -26,13 +31,19 @@ def patiently(action: Callable[[], Result], timeout: float) -> Result:
     except sqlite3.OperationalError as exc:
         if not is_busy(exc):
             raise
-    deadline = monotonic() + timeout
-    pause = FIRST_PAUSE
+    started = monotonic()
+    waited = 0.0
     while True:
-        sleep(uniform(0.3, 1.0) * pause)  # noqa: S311  (jitter is no secret)
+        sleep(uniform(0.3, 1.0) * _pause(waited))  # noqa: S311  (jitter is no secret)
         try:
             return action()
         except sqlite3.OperationalError as exc:
-            if not is_busy(exc) or monotonic() >= deadline:
+            waited = monotonic() - started
+            if not is_busy(exc) or waited >= timeout:
                 raise
-        pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+def _pause(waited: float) -> float:
+    if waited > CALM_AFTER:
+        return CALM_PAUSE
+    return FIRST_PAUSE - (FIRST_PAUSE - SHORTEST_PAUSE) * min(1.0, waited / SHORTEST_AFTER)

@@ -75,9 +75,7 @@ class CompiledGraph:
         driver: AsyncDriver[Result] = AsyncDriver(call.saver, None, call.workers)
         return pick(outcome(await driver.run(call.flow())), options.get("output_keys"))
 
-    def stream(
-        self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]
-    ) -> Iterator[Any]:
+    def stream(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Iterator[Any]:
         """Run the graph and yield parts of `stream_mode` (default `updates`) as they become durable.
 
         Closing the iterator cancels the run. Arguments and errors as of `invoke`.
@@ -170,9 +168,7 @@ class CompiledGraph:
         """`update_state`, async."""
         return await self.abulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
 
-    def bulk_update_state(
-        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
-    ) -> RunnableConfig:
+    def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
         """Apply lists of updates, a checkpoint a list; return the last one's config."""
         driver: SyncDriver[RunnableConfig] = SyncDriver(self._reading.saver)
         return driver.run(self._reading.update(config, supersteps, attach=_alone))

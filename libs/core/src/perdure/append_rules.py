@@ -84,7 +84,8 @@ def check_parent(opens: Branch, parent_head: int | None) -> None:
         raise UsageError(f"Branch {opens.id!r} cannot fork from {opens.parent!r}: the thread has no such branch.")
     if parent_head < opens.fork_seq:
         raise UsageError(
-            f"Branch {opens.id!r} cannot fork from event {opens.fork_seq} of {opens.parent!r}, whose last is {parent_head}."
+            f"Branch {opens.id!r} cannot fork from event {opens.fork_seq} of {opens.parent!r}, which ends at"
+            f" {parent_head}."
         )
 
 

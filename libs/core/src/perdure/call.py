@@ -5,10 +5,10 @@ Called inside a node of a running graph, a graph joins that run; anywhere else i
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
-from typing import Any, Final, Literal, TypedDict
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, Final, Literal, TypedDict, get_args
 
-from perdure.config import Address, address_of, configurable_of, recursion_limit_of
+from perdure.config import address_of, configurable_of, max_concurrency_of, recursion_limit_of
 from perdure.definition.blueprint import Blueprint
 from perdure.definition.updates import is_model
 from perdure.engine.accept import Request
@@ -62,8 +62,8 @@ class Settings:
     warm: bool = True
     strict: bool = False
     suspending: bool = False
-    clock: Clock = SystemClock()
-    ids: IdSource = RandomIds()
+    clock: Clock = field(default_factory=SystemClock)
+    ids: IdSource = field(default_factory=RandomIds)
 
     def for_environment(self) -> "Settings":
         """Return the settings with what the environment turns on: `PERDURE_STRICT_STATE`, `PERDURE_ALWAYS_SUSPENDING`."""
@@ -88,25 +88,27 @@ class Call:
     ) -> None:
         unknown = set(options) - set(RunOptions.__annotations__)
         if unknown:
-            raise TypeError(f"No such option: {', '.join(sorted(unknown))}; there are {', '.join(RunOptions.__annotations__)}.")
+            raise TypeError(
+                f"No such option: {', '.join(sorted(unknown))}; there are {', '.join(RunOptions.__annotations__)}."
+            )
         self.blueprint = blueprint
         self.settings = settings
         self.options = options
+        self.address = address_of(config)
         self.config: Mapping[str, Any] = dict(config or {})
-        self.address = address_of(self.config)
         self.input = input
+        _check_keys(blueprint, options.get("output_keys"))
         self.modes = modes_of(options.get("stream_mode"), streaming)
-        self.workers: int | None = self.config.get("max_concurrency")
+        self.workers = max_concurrency_of(self.config)
         self.attach: Callable[[Session], None] = _alone
         self.stream = Stream()
         self.reader: Subscription | None = None
         self._limit = recursion_limit_of(self.config)
         self._caller = self._joined()
-        self._namespace = "" if self._caller is None else _namespace(self._caller, settings.saver)
+        caller = self._caller
+        self._namespace = "" if caller is None else caller.next_call(remembers=settings.saver is True)
         if streaming:
-            self.reader = Subscription(
-                self.modes, namespace=self._namespace, subgraphs=bool(options.get("subgraphs"))
-            )
+            self.reader = Subscription(self.modes, namespace=self._namespace, subgraphs=bool(options.get("subgraphs")))
             self._readers.append(self.reader)
 
     @property
@@ -174,7 +176,7 @@ class Call:
     def _terms(self) -> Terms:
         options, config = self.options, self.config
         return Terms(
-            durability=options.get("durability") or "sync",
+            durability=_durability(options.get("durability")),
             recursion_limit=self._limit,
             max_concurrency=self.workers,
             interrupt_before=_nodes(self.blueprint, options.get("interrupt_before")),
@@ -186,6 +188,7 @@ class Call:
             config={name: value for name, value in config.items() if name in ("tags", "callbacks", "run_name")},
             actor=options.get("actor", ""),
             only_output=self.reader is None,
+            outer=CURRENT.get(None) if self.settings.saver is False else None,
             strict=self.settings.strict,
             suspending=self.settings.suspending,
         )
@@ -219,15 +222,23 @@ def pick(values: Any, keys: str | Sequence[str] | None) -> Any:
     return {key: value for key, value in values.items() if key in keys or key == "__interrupt__"}
 
 
+def _check_keys(blueprint: Blueprint, keys: str | Sequence[str] | None) -> None:
+    wanted = [] if keys is None else [keys] if isinstance(keys, str) else list(keys)
+    unknown = [key for key in wanted if key not in blueprint.channels]
+    if unknown:
+        raise UsageError(f"output_keys names {unknown}; the state has {sorted(blueprint.channels)}.")
+
+
+def _durability(durability: Durability | None) -> Durability:
+    if durability is None:
+        return "sync"
+    if durability not in get_args(Durability):
+        raise UsageError(f"There is no durability {durability!r}; there are {', '.join(get_args(Durability))}.")
+    return durability
+
+
 def _alone(_: Session) -> None:
     return None
-
-
-def _namespace(context: TaskContext, saver: Saver | bool | None) -> str:
-    if saver is True:  # it remembers from call to call: one namespace a node, whatever the task
-        node = context.task.node
-        return f"{context.namespace}|{node}" if context.namespace else node
-    return context.next_call()
 
 
 def _nodes(blueprint: Blueprint, nodes: Sequence[str] | Literal["*"] | None) -> frozenset[str] | Literal["*"] | None:

@@ -5,33 +5,35 @@ is brought up to date in `UPCASTS` before it is read.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import orjson
 
+from perdure.codec_parts import (
+    Tree,
+    dump_change,
+    dump_route,
+    dump_task,
+    dump_writes,
+    load_change,
+    load_routes,
+    load_task,
+    load_writes,
+    some,
+    text,
+)
 from perdure.codecs import from_tree, to_tree
 from perdure.errors import DecodeError, EncodeError
 from perdure.events import (
-    Append,
     CallRecorded,
-    Change,
     Event,
     Forked,
     HistoryPruned,
     InterruptResolved,
-    Literally,
-    Merge,
-    Operand,
-    Patch,
-    PlannedTask,
     Question,
     Record,
-    Ref,
-    Remove,
-    Route,
     RunFinished,
     RunStarted,
-    Set,
     StateUpdated,
     StepCommitted,
     SubgraphStarted,
@@ -39,10 +41,7 @@ from perdure.events import (
     TaskInterrupted,
     TaskSucceeded,
     ThreadDeleted,
-    Write,
 )
-
-Tree: TypeAlias = dict[str, Any]
 
 VERSION: Final = 1
 """The version that every kind is written in today."""
@@ -85,134 +84,13 @@ def decode_event(record: Record) -> Event:
         ) from exc
 
 
-# --- parts --------------------------------------------------------------------------------------------------
-
-
-def _key(channel: str) -> str:
-    return f"$.{channel}" if channel.isidentifier() else f'$["{channel}"]'
-
-
-def _write(write: Write) -> list[Any]:
-    operand = to_tree(write.operand, _key(write.channel))
-    return [write.channel, operand] if write.how == "value" else [write.channel, operand, write.how]
-
-
-def _read_write(tree: list[Any]) -> Write:
-    how = tree[2] if len(tree) > 2 else "value"
-    if how not in ("value", "same", "extend", "merge", "parent", "input"):
-        raise ValueError(f"a write is related as {how!r}")
-    return Write(_text(tree[0]), from_tree(tree[1]), how)
-
-
-def _route(route: Route) -> Any:
-    if not route.send:
-        return route.node
-    tree = {"send": route.node, "arg": to_tree(route.arg, f"$<Send to {route.node}>")}
-    return tree if route.timeout is None else {**tree, "timeout": route.timeout}
-
-
-def _read_route(tree: Any) -> Route:
-    if isinstance(tree, str):
-        return Route(tree)
-    return Route(_text(tree["send"]), send=True, arg=from_tree(tree["arg"]), timeout=tree.get("timeout"))
-
-
-def _text(tree: Any) -> str:
-    if not isinstance(tree, str):
-        raise ValueError(f"text expected, found {type(tree).__name__}")
-    return tree
-
-
-def _operand(operand: Operand, path: str) -> Tree:
-    if isinstance(operand, Ref):
-        return {"ref": [operand.task_id, operand.index]}
-    return {"value": to_tree(operand.value, path)}
-
-
-def _read_operand(tree: Tree) -> Operand:
-    if "ref" in tree:
-        return Ref(_text(tree["ref"][0]), int(tree["ref"][1]))
-    return Literally(from_tree(tree["value"]))
-
-
-def _change(channel: str, change: Change) -> Tree:
-    path = _key(channel)
-    match change:
-        case Set(operand):
-            return {"set": _operand(operand, path)}
-        case Append(operands):
-            return {"append": [_operand(operand, path) for operand in operands]}
-        case Merge(operand, removed):
-            tree = {"merge": _operand(operand, path)}
-            return {**tree, "removed": to_tree(list(removed), path)} if removed else tree
-        case Patch(start, count, items):
-            return {"patch": [start, count, to_tree(list(items), path)]}
-        case Remove():
-            return {"remove": True}
-
-
-def _read_change(tree: Tree) -> Change:
-    match tree:
-        case {"set": operand}:
-            return Set(_read_operand(operand))
-        case {"append": operands}:
-            return Append(tuple(_read_operand(operand) for operand in operands))
-        case {"merge": operand}:
-            return Merge(_read_operand(operand), tuple(from_tree(tree.get("removed", []))))
-        case {"patch": [int(start), int(count), items]}:
-            return Patch(start, count, from_tree(items))
-        case {"remove": True}:
-            return Remove()
-    raise ValueError(f"no such change: {sorted(tree)}")
-
-
-def _task(task: PlannedTask) -> Tree:
-    tree: Tree = {"id": task.id, "node": task.node}
-    if task.kind != "pull":
-        tree |= {"kind": task.kind, "index": task.index}
-    if task.triggers:
-        tree["triggers"] = task.triggers
-    if task.arg is not None:
-        tree["arg"] = [task.arg.task_id, task.arg.index]
-    return tree
-
-
-def _read_task(tree: Tree) -> PlannedTask:
-    arg = tree.get("arg")
-    return PlannedTask(
-        _text(tree["id"]),
-        _text(tree["node"]),
-        kind=tree.get("kind", "pull"),
-        index=tree.get("index", 0),
-        triggers=tuple(tree.get("triggers", ())),
-        arg=None if arg is None else Ref(arg[0], arg[1]),
-    )
-
-
-def _some(**fields: Any) -> Tree:
-    """Return the fields that say something."""
-    return {name: value for name, value in fields.items() if value is not None and value != () and value != {}}
-
-
-def _writes(writes: tuple[Write, ...]) -> list[Any]:
-    return [_write(write) for write in writes]
-
-
-def _read_writes(tree: list[Any]) -> tuple[Write, ...]:
-    return tuple([_read_write(write) for write in tree])
-
-
-def _read_routes(tree: list[Any]) -> tuple[Route, ...]:
-    return tuple([_read_route(route) for route in tree])
-
-
 # --- the kinds ----------------------------------------------------------------------------------------------
 
 
 def _run_started(event: RunStarted) -> Tree:
-    tree = _some(base=event.base, passing=event.passing, metadata=to_tree(dict(event.metadata), "$<metadata>"))
+    tree = some(base=event.base, passing=event.passing, metadata=to_tree(dict(event.metadata), "$<metadata>"))
     if event.input is not None:
-        tree["input"] = _writes(event.input)
+        tree["input"] = dump_writes(event.input)
     return {
         "graph": event.graph,
         "fingerprint": event.fingerprint,
@@ -226,7 +104,7 @@ def _read_run_started(tree: Tree) -> RunStarted:
     return RunStarted(
         graph=tree["graph"],
         fingerprint=tree["fingerprint"],
-        input=None if tree.get("input") is None else _read_writes(tree["input"]),
+        input=None if tree.get("input") is None else load_writes(tree["input"]),
         base=tree.get("base"),
         durability=tree["durability"],
         passing=tuple(tree.get("passing", ())),
@@ -236,17 +114,17 @@ def _read_run_started(tree: Tree) -> RunStarted:
 
 
 def _subgraph_started(event: SubgraphStarted) -> Tree:
-    return {"graph": event.graph, "fingerprint": event.fingerprint, "input": _writes(event.input)}
+    return {"graph": event.graph, "fingerprint": event.fingerprint, "input": dump_writes(event.input)}
 
 
 def _read_subgraph_started(tree: Tree) -> SubgraphStarted:
-    return SubgraphStarted(tree["graph"], tree["fingerprint"], _read_writes(tree["input"]))
+    return SubgraphStarted(tree["graph"], tree["fingerprint"], load_writes(tree["input"]))
 
 
 def _task_succeeded(event: TaskSucceeded) -> Tree:
-    tree: Tree = {"node": event.node, "writes": _writes(event.writes)}
+    tree: Tree = {"node": event.node, "writes": dump_writes(event.writes)}
     if event.routes:
-        tree["routes"] = [_route(route) for route in event.routes]
+        tree["routes"] = [dump_route(route) for route in event.routes]
     if event.attempt != 1:
         tree["attempt"] = event.attempt
     tree["us"] = event.duration_us
@@ -255,9 +133,9 @@ def _task_succeeded(event: TaskSucceeded) -> Tree:
 
 def _read_task_succeeded(tree: Tree) -> TaskSucceeded:
     return TaskSucceeded(
-        _text(tree["node"]),
-        _read_writes(tree["writes"]),
-        _read_routes(tree.get("routes", [])),
+        text(tree["node"]),
+        load_writes(tree["writes"]),
+        load_routes(tree.get("routes", [])),
         tree.get("attempt", 1),
         tree.get("us", 0),
     )
@@ -273,36 +151,36 @@ def _task_failed(event: TaskFailed) -> Tree:
         "retried": event.retried,
     }
     if event.body is not None:
-        tree["body"] = [_writes(event.body[0]), [_route(route) for route in event.body[1]]]
+        tree["body"] = [dump_writes(event.body[0]), [dump_route(route) for route in event.body[1]]]
     return tree
 
 
 def _read_task_failed(tree: Tree) -> TaskFailed:
     body = tree.get("body")
     return TaskFailed(
-        _text(tree["node"]),
+        text(tree["node"]),
         tree["error"],
         from_tree(tree["message"]),
         from_tree(tree["traceback"]),
         tree["attempt"],
         tree["retried"],
-        None if body is None else (_read_writes(body[0]), _read_routes(body[1])),
+        None if body is None else (load_writes(body[0]), load_routes(body[1])),
     )
 
 
 def _task_interrupted(event: TaskInterrupted) -> Tree:
     questions = [
-        {"id": one.id, "value": to_tree(one.value, "$<interrupt>"), **_some(schema=one.schema and to_tree(one.schema))}
+        {"id": one.id, "value": to_tree(one.value, "$<interrupt>"), **some(schema=one.schema and to_tree(one.schema))}
         for one in event.questions
     ]
-    return {"node": event.node, "questions": questions, **_some(paused=event.paused and to_tree(event.paused))}
+    return {"node": event.node, "questions": questions, **some(paused=event.paused and to_tree(event.paused))}
 
 
 def _read_task_interrupted(tree: Tree) -> TaskInterrupted:
     questions = tuple(
-        Question(_text(one["id"]), from_tree(one["value"]), from_tree(one.get("schema"))) for one in tree["questions"]
+        Question(text(one["id"]), from_tree(one["value"]), from_tree(one.get("schema"))) for one in tree["questions"]
     )
-    return TaskInterrupted(_text(tree["node"]), questions, from_tree(tree.get("paused")))
+    return TaskInterrupted(text(tree["node"]), questions, from_tree(tree.get("paused")))
 
 
 def _call_recorded(event: CallRecorded) -> Tree:
@@ -310,7 +188,7 @@ def _call_recorded(event: CallRecorded) -> Tree:
         "path": event.path,
         "function": event.function,
         "result": to_tree(event.result, f"$<{event.function}>"),
-        **_some(error=event.error, message=event.message and to_tree(event.message)),
+        **some(error=event.error, message=event.message and to_tree(event.message)),
     }
 
 
@@ -323,22 +201,22 @@ def _interrupt_resolved(event: InterruptResolved) -> Tree:
     return {
         "id": event.id,
         "answer": to_tree(event.answer, "$<answer>"),
-        **_some(reason=event.reason and to_tree(event.reason)),
+        **some(reason=event.reason and to_tree(event.reason)),
     }
 
 
 def _read_interrupt_resolved(tree: Tree) -> InterruptResolved:
-    return InterruptResolved(_text(tree["id"]), from_tree(tree["answer"]), from_tree(tree.get("reason")))
+    return InterruptResolved(text(tree["id"]), from_tree(tree["answer"]), from_tree(tree.get("reason")))
 
 
 def _state_updated(event: StateUpdated) -> Tree:
-    routes = tuple(_route(route) for route in event.routes)
+    routes = tuple(dump_route(route) for route in event.routes)
     reason = event.reason and to_tree(event.reason)
-    return {"writes": _writes(event.writes), **_some(as_node=event.as_node, routes=routes, reason=reason)}
+    return {"writes": dump_writes(event.writes), **some(as_node=event.as_node, routes=routes, reason=reason)}
 
 
 def _read_state_updated(tree: Tree) -> StateUpdated:
-    writes, routes = _read_writes(tree["writes"]), _read_routes(tree.get("routes", []))
+    writes, routes = load_writes(tree["writes"]), load_routes(tree.get("routes", []))
     return StateUpdated(tree.get("as_node"), writes, routes, from_tree(tree.get("reason")))
 
 
@@ -347,8 +225,8 @@ def _step_committed(event: StepCommitted) -> Tree:
         "parent": event.parent,
         "step": event.step,
         "source": event.source,
-        "changes": {channel: _change(channel, change) for channel, change in event.changes.items()},
-        "next": [_task(task) for task in event.next],
+        "changes": {channel: dump_change(channel, change) for channel, change in event.changes.items()},
+        "next": [dump_task(task) for task in event.next],
     }
     if event.ran:
         tree["ran"] = event.ran
@@ -362,8 +240,8 @@ def _read_step_committed(tree: Tree) -> StepCommitted:
         tree["parent"],
         tree["step"],
         tree["source"],
-        {channel: _read_change(change) for channel, change in tree["changes"].items()},
-        tuple([_read_task(task) for task in tree["next"]]),
+        {channel: load_change(change) for channel, change in tree["changes"].items()},
+        tuple([load_task(task) for task in tree["next"]]),
         tuple(tree.get("ran", ())),
         tuple(tree.get("kept", ())),
     )
@@ -374,20 +252,20 @@ def _forked(event: Forked) -> Tree:
         "parent_branch": event.parent_branch,
         "fork_seq": event.fork_seq,
         "checkpoint": event.checkpoint,
-        **_some(name=event.name, reason=event.reason and to_tree(event.reason)),
+        **some(name=event.name, reason=event.reason and to_tree(event.reason)),
     }
 
 
 def _read_forked(tree: Tree) -> Forked:
     reason = from_tree(tree.get("reason"))
-    return Forked(_text(tree["parent_branch"]), int(tree["fork_seq"]), tree["checkpoint"], tree.get("name"), reason)
+    return Forked(text(tree["parent_branch"]), int(tree["fork_seq"]), tree["checkpoint"], tree.get("name"), reason)
 
 
 def _run_finished(event: RunFinished) -> Tree:
     message = event.message and to_tree(event.message)
     return {
         "status": event.status,
-        **_some(error=event.error, message=message, stopped_at=event.stopped_at, recovered_by=event.recovered_by),
+        **some(error=event.error, message=message, stopped_at=event.stopped_at, recovered_by=event.recovered_by),
     }
 
 
@@ -403,7 +281,7 @@ def _read_run_finished(tree: Tree) -> RunFinished:
 
 def _history_pruned(event: HistoryPruned) -> Tree:
     tree = {"upto": event.upto, "prefix_hash": event.prefix_hash, "removed": event.removed}
-    return {**tree, **_some(reason=event.reason and to_tree(event.reason))}
+    return {**tree, **some(reason=event.reason and to_tree(event.reason))}
 
 
 def _read_history_pruned(tree: Tree) -> HistoryPruned:
@@ -411,7 +289,7 @@ def _read_history_pruned(tree: Tree) -> HistoryPruned:
 
 
 def _thread_deleted(event: ThreadDeleted) -> Tree:
-    return {"removed": event.removed, **_some(reason=event.reason and to_tree(event.reason))}
+    return {"removed": event.removed, **some(reason=event.reason and to_tree(event.reason))}
 
 
 def _read_thread_deleted(tree: Tree) -> ThreadDeleted:

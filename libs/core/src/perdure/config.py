@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from perdure.errors import MissingThreadError, UsageError
 
@@ -32,8 +33,8 @@ class Address:
 
 def address_of(config: Mapping[str, Any] | None) -> Address:
     """Return what a config addresses. Raises UsageError when it contradicts itself or holds ids that are no text."""
+    inner = _checked(config)
     config = config or {}
-    inner = config.get("configurable") or {}
     found: dict[str, str | None] = {}
     for name in PLACE:
         flat, nested = config.get(name), inner.get(name)
@@ -43,6 +44,22 @@ def address_of(config: Mapping[str, Any] | None) -> Address:
     return Address(
         found["thread_id"], found["checkpoint_id"] or None, found["checkpoint_ns"] or "", found["branch"] or None
     )
+
+
+def _checked(config: Any) -> Mapping[str, Any]:
+    """Return what stands under `configurable`. Raises UsageError for what is no config."""
+    inner = (config.get("configurable") or {}) if isinstance(config, Mapping) else {}
+    if (config is not None and not isinstance(config, Mapping)) or not isinstance(inner, Mapping):
+        raise UsageError(f'A config is a dict such as {{"thread_id": "…"}}; found {config!r}.')
+    return inner
+
+
+def max_concurrency_of(config: Mapping[str, Any]) -> int | None:
+    """Return how many tasks may run side by side (None: the driver's choice). Raises UsageError for one below 1."""
+    limit = config.get("max_concurrency")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise UsageError(f"max_concurrency must be at least 1, found {limit!r}.")
+    return limit
 
 
 def configurable_of(config: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -60,11 +77,10 @@ def recursion_limit_of(config: Mapping[str, Any] | None) -> int:
 
 
 def _text(name: str, value: Any) -> str | None:
+    if type(value) is int or isinstance(value, UUID):
+        value = str(value)
     if value is None or isinstance(value, str):
         if name == "thread_id" and value == "":
             raise UsageError("thread_id is empty: pass a text that names the thread.")
         return value
-    raise UsageError(
-        f"{name} must be a text, found {type(value).__name__} {value!r}: pass {str(value)!r} (1 and '1' would be two"
-        " names of one thread)."
-    )
+    raise UsageError(f"{name} must be a text (or an int or UUID, read as one), found {type(value).__name__} {value!r}.")

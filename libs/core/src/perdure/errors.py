@@ -73,9 +73,7 @@ class ThreadDeletedError(UsageError):
 class ResumeError(UsageError, RuntimeError):
     """The answer fits no open question; nothing was written."""
 
-    def __init__(
-        self, message: str, *, interrupt_ids: Sequence[str] = (), pending_ids: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, message: str, *, interrupt_ids: Sequence[str] = (), pending_ids: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.interrupt_ids = tuple(interrupt_ids)
         self.pending_ids = tuple(pending_ids)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from perdure.chain import link
-from perdure.errors import CorruptEventError, UnknownCheckpointError
+from perdure.errors import CorruptEventError, UnknownCheckpointError, UsageError
 from perdure.events import Kind, Record
 from perdure.ids import locate_checkpoint
 from perdure.ports import Branch, Saver, Snapshot
@@ -157,6 +157,9 @@ def find_checkpoint(thread_id: str, checkpoint: str) -> Asking[Record]:
     )
 
 
+def no_such_branch(thread_id: str, branch: str, branches: list[Branch]) -> UsageError:
+    """Return the error for a branch that a thread does not have."""
+    return UsageError(f"Thread {thread_id!r} has no branch {branch!r}; it has {[one.id for one in branches]}.")
 
 
 def _gap(thread_id: str, branch: str, expected: int, found: int | None) -> CorruptEventError:

@@ -45,15 +45,16 @@ class Reading:
         if address.checkpoint_id is not None:
             loaded, namespace, _ = yield from state_at(thread_id, address.checkpoint_id)
             return self._view(thread_id, loaded, namespace, live=False, subgraphs=subgraphs)
-        loaded = yield from self._newest(thread_id, address.branch)
-        if loaded is None:
+        newest = yield from self._newest(thread_id, address.branch)
+        if newest is None:
             return nothing_yet(self._blueprint, {"configurable": {"thread_id": thread_id}})
-        graph = loaded.state.graphs.get(address.namespace)
+        graph = newest.state.graphs.get(address.namespace)
         if graph is not None and graph.checkpoint:
-            view = self._view(thread_id, loaded, address.namespace, live=True, subgraphs=subgraphs)
-            self._keep(thread_id, loaded)
+            view = self._view(thread_id, newest, address.namespace, live=True, subgraphs=subgraphs)
+            if address.branch is None:
+                self._keep(thread_id, newest)
             return view
-        return (yield from self._ended(thread_id, loaded.branch, address.namespace, config or {}))
+        return (yield from self._ended(thread_id, newest.branch, address.namespace, config or {}))
 
     def history(
         self,
@@ -112,9 +113,7 @@ class Reading:
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
-    def _target(
-        self, address: Address, actor: str, reason: str | None, attach: Attach
-    ) -> Flow[tuple[Target, Session]]:
+    def _target(self, address: Address, actor: str, reason: str | None, attach: Attach) -> Flow[tuple[Target, Session]]:
         thread_id = address.thread
         if address.checkpoint_id is None:
             loaded = (yield from load_head(thread_id, address.branch)) or empty()
@@ -131,9 +130,7 @@ class Reading:
 
     def _session(self, thread_id: str, loaded: Loaded, actor: str, attach: Attach) -> Session:
         settings = self._settings
-        writer = Writer(
-            thread_id, loaded.branch, loaded.state, clock=settings.clock, ids=settings.ids, durable=True
-        )
+        writer = Writer(thread_id, loaded.branch, loaded.state, clock=settings.clock, ids=settings.ids, durable=True)
         writer.actor = actor
         writer.grown, writer.snapshot_size, writer.steps = loaded.grown, loaded.snapshot_size, loaded.steps
         terms = Terms(store=settings.store, only_output=False)
@@ -147,7 +144,11 @@ class Reading:
         kept = None if warm is None else warm.take(thread_id)
         if kept is not None:
             head: Head | None = yield Ask("head", (thread_id,))
-            if head is not None and (head.branch, head.seq, head.hash) == (kept.branch, kept.state.seq, kept.state.hash):
+            if head is not None and (head.branch, head.seq, head.hash) == (
+                kept.branch,
+                kept.state.seq,
+                kept.state.hash,
+            ):
                 return kept
         return (yield from load_head(thread_id, branch))
 
@@ -155,9 +156,7 @@ class Reading:
         if self._settings.warm:
             projections_of(self.saver).keep(thread_id, loaded)
 
-    def _ended(
-        self, thread_id: str, branch: str, namespace: str, config: RunnableConfig
-    ) -> Asking[StateSnapshot]:
+    def _ended(self, thread_id: str, branch: str, namespace: str, config: RunnableConfig) -> Asking[StateSnapshot]:
         """Return the newest checkpoint of a subgraph whose task has ended."""
         record = yield from newest_checkpoint(thread_id, branch, namespace)
         if record is None:
@@ -165,9 +164,7 @@ class Reading:
         loaded, _, _ = yield from state_at(thread_id, record.checkpoint_id)
         return self._view(thread_id, loaded, namespace, live=True, subgraphs=False)
 
-    def _view(
-        self, thread_id: str, loaded: Loaded, namespace: str, *, live: bool, subgraphs: bool
-    ) -> StateSnapshot:
+    def _view(self, thread_id: str, loaded: Loaded, namespace: str, *, live: bool, subgraphs: bool) -> StateSnapshot:
         blueprint = self._named(namespace)
         return snapshot_of(blueprint, thread_id, loaded.state, namespace, live=live, subgraphs=subgraphs)
 

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, Unpack
 
 from perdure.call import RunOptions
+from perdure.chain import GENESIS
 from perdure.codec import decode_event
 from perdure.engine.drive_async import AsyncDriver, aflush
 from perdure.engine.drive_sync import SyncDriver
 from perdure.engine.session import Session
 from perdure.engine.verify import Verification, verify
 from perdure.events import Event, Record
-from perdure.lineage import PAGE, Ask, Asking, aanswer, answer, lineage
+from perdure.ids import locate_checkpoint
+from perdure.lineage import PAGE, Ask, Asking, aanswer, answer, check, lineage, no_such_branch
 from perdure.ports import Branch, Head
 from perdure.reading import Reading
 from perdure.types import Command, Interrupt, RunnableConfig, StateSnapshot, StateUpdate
@@ -73,34 +75,36 @@ class LoggedEvent:
 class Thread:
     """One thread of a graph."""
 
-    def __init__(self, graph: Graph, thread_id: str, *, actor: str = "", checkpoint: RunnableConfig | None = None) -> None:
+    def __init__(self, graph: Graph, thread_id: str, *, actor: str = "", branch: str | None = None) -> None:
         self.id = thread_id
+        self.branch = branch
+        """The branch this handle stays on; None: whichever is current (the one that last started a run)."""
         self._graph = graph
         self._actor = actor
-        self._checkpoint = checkpoint
 
     @property
     def config(self) -> RunnableConfig:
-        """The config that addresses this thread (a fork's handle: its branch's first checkpoint until it has run)."""
-        return self._checkpoint or {"configurable": {"thread_id": self.id}}
+        """The config that addresses this thread, and this handle's branch if it has one."""
+        place = {"thread_id": self.id}
+        return {"configurable": place if self.branch is None else {**place, "branch": self.branch}}
 
     # -- running -------------------------------------------------------------------------------------------------
 
     def invoke(self, input: Any = None, **options: Unpack[RunOptions]) -> Any:
         """Run the thread; None goes on with what is open. See `CompiledGraph.invoke`."""
-        return self._graph.invoke(input, self._leave(), **self._signed(options))
+        return self._graph.invoke(input, self.config, **self._signed(options))
 
     async def ainvoke(self, input: Any = None, **options: Unpack[RunOptions]) -> Any:
         """`invoke`, async."""
-        return await self._graph.ainvoke(input, self._leave(), **self._signed(options))
+        return await self._graph.ainvoke(input, self.config, **self._signed(options))
 
     def stream(self, input: Any = None, **options: Unpack[RunOptions]) -> Iterator[Any]:
         """Run the thread and yield parts. See `CompiledGraph.stream`."""
-        return self._graph.stream(input, self._leave(), **self._signed(options))
+        return self._graph.stream(input, self.config, **self._signed(options))
 
     def astream(self, input: Any = None, **options: Unpack[RunOptions]) -> AsyncIterator[Any]:
         """`stream`, async."""
-        return self._graph.astream(input, self._leave(), **self._signed(options))
+        return self._graph.astream(input, self.config, **self._signed(options))
 
     def resume(self, answer: Any, **options: Unpack[RunOptions]) -> Any:
         """Answer the open question (or `{interrupt id: answer}`) and run on."""
@@ -112,11 +116,11 @@ class Thread:
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    def state(self, *, at: str | None = None, subgraphs: bool = False) -> StateSnapshot:
-        """Return the newest state, or (`at`: a checkpoint id) a past one."""
+    def state(self, *, at: str | StateSnapshot | None = None, subgraphs: bool = False) -> StateSnapshot:
+        """Return the newest state, or (`at`: a checkpoint id or its snapshot) a past one."""
         return answer(self._reading.state(self._at(at), subgraphs=subgraphs), self._reading.saver)
 
-    async def astate(self, *, at: str | None = None, subgraphs: bool = False) -> StateSnapshot:
+    async def astate(self, *, at: str | StateSnapshot | None = None, subgraphs: bool = False) -> StateSnapshot:
         """`state`, async."""
         return await aanswer(self._reading.state(self._at(at), subgraphs=subgraphs), self._reading.saver)
 
@@ -142,13 +146,13 @@ class Thread:
 
     def events(self, *, branch: str | None = None, after: int = 0, limit: int | None = None) -> list[LoggedEvent]:
         """Return the log of a branch (default: the current one), its parents' part included, `seq > after`."""
-        return answer(_events(self.id, branch, after, limit), self._reading.saver)
+        return answer(_events(self.id, branch or self.branch, after, limit), self._reading.saver)
 
     async def aevents(
         self, *, branch: str | None = None, after: int = 0, limit: int | None = None
     ) -> list[LoggedEvent]:
         """`events`, async."""
-        return await aanswer(_events(self.id, branch, after, limit), self._reading.saver)
+        return await aanswer(_events(self.id, branch or self.branch, after, limit), self._reading.saver)
 
     def pending(self) -> tuple[Interrupt, ...]:
         """Return the open questions."""
@@ -169,7 +173,12 @@ class Thread:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def update(
-        self, values: Any, *, as_node: str | None = None, at: str | None = None, reason: str | None = None
+        self,
+        values: Any,
+        *,
+        as_node: str | None = None,
+        at: str | StateSnapshot | None = None,
+        reason: str | None = None,
     ) -> RunnableConfig:
         """Write to the state, as `as_node`; on an old checkpoint (`at`) that begins a branch."""
         steps = [[StateUpdate(values, as_node)]]
@@ -178,7 +187,12 @@ class Thread:
         return driver.run(flow)
 
     async def aupdate(
-        self, values: Any, *, as_node: str | None = None, at: str | None = None, reason: str | None = None
+        self,
+        values: Any,
+        *,
+        as_node: str | None = None,
+        at: str | StateSnapshot | None = None,
+        reason: str | None = None,
     ) -> RunnableConfig:
         """`update`, async."""
         steps = [[StateUpdate(values, as_node)]]
@@ -186,19 +200,19 @@ class Thread:
         driver: AsyncDriver[RunnableConfig] = AsyncDriver(self._reading.saver)
         return await driver.run(flow)
 
-    def fork(self, at: str, *, name: str | None = None, reason: str | None = None) -> "Thread":
+    def fork(self, at: str | StateSnapshot, *, name: str | None = None, reason: str | None = None) -> "Thread":
         """Begin a branch at a checkpoint and return its handle. The old branch keeps every byte."""
         config = self._at(at)
         flow = self._reading.fork(config, name=name, actor=self._actor, reason=reason, attach=_alone)
         driver: SyncDriver[RunnableConfig] = SyncDriver(self._reading.saver)
-        return Thread(self._graph, self.id, actor=self._actor, checkpoint=driver.run(flow))
+        return self._forked(driver.run(flow))
 
-    async def afork(self, at: str, *, name: str | None = None, reason: str | None = None) -> "Thread":
+    async def afork(self, at: str | StateSnapshot, *, name: str | None = None, reason: str | None = None) -> "Thread":
         """`fork`, async."""
         config = self._at(at)
         flow = self._reading.fork(config, name=name, actor=self._actor, reason=reason, attach=_in_loop)
         driver: AsyncDriver[RunnableConfig] = AsyncDriver(self._reading.saver)
-        return Thread(self._graph, self.id, actor=self._actor, checkpoint=await driver.run(flow))
+        return self._forked(await driver.run(flow))
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -206,15 +220,17 @@ class Thread:
     def _reading(self) -> Reading:
         return self._graph.reading
 
-    def _at(self, checkpoint: str | None) -> RunnableConfig:
+    def _at(self, checkpoint: str | StateSnapshot | None) -> RunnableConfig:
         if checkpoint is None:
             return self.config
+        if isinstance(checkpoint, StateSnapshot):
+            checkpoint = checkpoint.config["configurable"]["checkpoint_id"]
         return {"configurable": {"thread_id": self.id, "checkpoint_id": checkpoint}}
 
-    def _leave(self) -> RunnableConfig:
-        """Return the config of the next run. A fork's first run makes its branch the current one."""
-        config, self._checkpoint = self.config, None
-        return config
+    def _forked(self, config: RunnableConfig) -> "Thread":
+        place = locate_checkpoint(config["configurable"]["checkpoint_id"])
+        assert place is not None
+        return Thread(self._graph, self.id, actor=self._actor, branch=place[0])
 
     def _signed(self, options: RunOptions) -> RunOptions:
         return {"actor": self._actor, **options} if self._actor else options
@@ -228,10 +244,13 @@ class Thread:
 
 def _events(thread_id: str, branch: str | None, after: int, limit: int | None) -> Asking[list[LoggedEvent]]:
     head: Head | None = yield Ask("head", (thread_id, branch))
-    if head is None:
-        return []
     branches: list[Branch] = yield Ask("branches", (thread_id,))
+    if head is None:
+        if branch is not None:
+            raise no_such_branch(thread_id, branch, branches)
+        return []
     found: list[LoggedEvent] = []
+    previous = GENESIS if after == 0 else None
     for segment in lineage(branches, head.branch, head.seq):
         at = max(after, segment.after)
         while at < segment.upto and (limit is None or len(found) < limit):
@@ -241,7 +260,11 @@ def _events(thread_id: str, branch: str | None, after: int, limit: int | None) -
             )
             if not page:
                 break
-            found += [LoggedEvent(record, decode_event(record)) for record in page]
+            for record in page:
+                if previous is not None:
+                    check(previous, record)
+                previous = record.hash
+                found.append(LoggedEvent(record, decode_event(record)))
             at = page[-1].seq
     return found
 

@@ -1,7 +1,7 @@
 """The everyday types that node code and callers hold in their hands. Names and shapes are LangGraph's."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from perdure.events import Durability, Value
@@ -25,6 +25,8 @@ __all__ = [
 
 START: Final = "__start__"
 """The virtual node that a run's input comes from."""
+INPUT: Final = "__input__"
+"""The node that an update speaks for when it stands for a run's input."""
 END: Final = "__end__"
 """The virtual node that a finished path leads to."""
 
@@ -63,6 +65,23 @@ class Send:
     def __hash__(self) -> int:
         return hash((self.node, self.timeout))
 
+    def __repr__(self) -> str:
+        timeout = "" if self.timeout is None else f", timeout={self.timeout!r}"
+        return f"Send(node={self.node!r}, arg={self.arg!r}{timeout})"
+
+
+class NoAnswer:
+    """The type of `NO_ANSWER`: `Command.resume` left out. (`None` is an answer.)"""
+
+    def __repr__(self) -> str:
+        return "NO_ANSWER"
+
+    def __reduce__(self) -> str:
+        return "NO_ANSWER"
+
+
+NO_ANSWER: Final = NoAnswer()
+
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[NodeT]):
@@ -79,21 +98,15 @@ class Command(Generic[NodeT]):
 
     graph: str | None = None
     update: Any = None
-    resume: Any = field(default_factory=lambda: NO_ANSWER)
+    resume: Any = NO_ANSWER
     goto: Send | Sequence[Send | NodeT] | NodeT = ()
 
-
-class NoAnswer:
-    """The type of `NO_ANSWER`: `Command.resume` left out. (`None` is an answer.)"""
-
     def __repr__(self) -> str:
-        return "NO_ANSWER"
-
-    def __reduce__(self) -> str:
-        return "NO_ANSWER"
-
-
-NO_ANSWER: Final = NoAnswer()
+        said = {"graph": self.graph, "update": self.update, "goto": self.goto or None}
+        shown = [f"{name}={value!r}" for name, value in said.items() if value is not None]
+        if self.resume is not NO_ANSWER:
+            shown.append(f"resume={self.resume!r}")
+        return f"Command({', '.join(shown)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ so. Plain dtypes only (numbers, bool, text, bytes, times): never `object`, never
 
 import re
 import sys
-from importlib import import_module
 from math import prod
 from typing import Final
 
@@ -23,7 +22,8 @@ _PLAIN = re.compile(rf"[<>|](b1|[iu][1248]|f[248]|c8|c16|[SU]\d{{1,8}}|[mM]8({_U
 def take_array(value: Value) -> tuple[str, Value] | None:
     """Return (tag, payload) for a numpy array or scalar; None when `value` is neither."""
     numpy: Value = sys.modules.get("numpy")
-    if numpy is None:
+    # While another thread is importing it, numpy is there and empty.
+    if not hasattr(numpy, "ndarray"):
         return None
     if type(value) in (numpy.str_, numpy.bytes_):
         # Neither the buffer of a text scalar nor `item` tells its trailing NULs from padding; joining copies them.
@@ -44,6 +44,15 @@ def _plain(value: Value) -> str:
     return name
 
 
+def can_read() -> bool:
+    """Tell whether numpy is installed."""
+    try:
+        import numpy  # noqa: F401, PLC0415  optional, and needed only now
+    except ImportError:
+        return False
+    return True
+
+
 def build_array(payload: Value) -> Value:
     """Return a writable array of its own memory; raise ValueError when size, dtype and data do not agree."""
     name, shape, data = payload
@@ -58,14 +67,17 @@ def build_scalar(payload: Value) -> Value:
     if name in ("str_", "bytes_"):
         if type(data) is not (str if name == "str_" else bytes):
             raise ValueError(f"{data!r} is no {name}")
-        return getattr(import_module("numpy"), name)(data)
+        import numpy  # noqa: PLC0415  optional, and needed only now
+
+        return numpy.str_(data) if name == "str_" else numpy.bytes_(data)
     return _view(name, [], data)[()]
 
 
 def _view(name: str, shape: list[int], data: bytes) -> Value:
     if not _PLAIN.fullmatch(name) or type(data) is not bytes:
         raise ValueError(f"{name!r} is no plain dtype with bytes")
-    numpy: Value = import_module("numpy")
+    import numpy  # noqa: PLC0415  optional, and needed only now
+
     dtype = numpy.dtype(name)
     if dtype.itemsize * prod(shape) != len(data):
         raise ValueError(f"{len(data)} bytes are no array of shape {shape} and dtype {name}")

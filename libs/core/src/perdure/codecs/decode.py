@@ -45,7 +45,7 @@ def _tagged(tree: Mapping[str, JsonTree], depth: int) -> Value:
     if tag == "object":
         return _object(tree, depth)
     built = _BUILDERS.get(tag)
-    if built is None:
+    if built is None or (tag in _ARRAYS and not arrays.can_read()):
         return _opaque(tag, tree, depth)
     if len(tree) != 2 or "v" not in tree:
         raise DecodeError(f"The stored tag {tag!r} has the keys {sorted(tree)!r:.80}, expected '$' and 'v'.")
@@ -88,6 +88,8 @@ def _guard(what: str, build: Callable[[Value], Value], payload: Value) -> Value:
     except Exception as exc:
         raise DecodeError(f"{what} cannot be rebuilt: {type(exc).__name__}: {exc!s:.300}") from exc
 
+
+_ARRAYS: Final = (arrays.ARRAY, arrays.SCALAR)
 
 _OBJECT_KEYS: Final = frozenset({TAG, "type", "version", "v", "x"})
 

@@ -42,8 +42,7 @@ def shape_of(cls: type) -> Shape | None:
     """Return how `cls` is stored, or None when it is no enum, pydantic model, NamedTuple or dataclass."""
     if issubclass(cls, Enum):
         return Shape(_take_flag, partial(_build_flag, cls)) if issubclass(cls, Flag) else _enum(cls)
-    pydantic: Value = sys.modules.get("pydantic")
-    if pydantic is not None and issubclass(cls, pydantic.BaseModel):
+    if (model := _model()) is not None and issubclass(cls, model):
         return Shape(_take_model, partial(_build_model, cls))
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return _named_tuple(cls)
@@ -185,6 +184,12 @@ def _refuse_strays(value: Value, payload: Mapping[str, Value]) -> None:
 # --- pydantic -------------------------------------------------------------------------------------------------
 
 
+def _model() -> Value:
+    """Return `pydantic.BaseModel` if the application has imported it."""
+    # Not from `pydantic` itself: that imports its parts when they are first looked at.
+    return getattr(sys.modules.get("pydantic.main"), "BaseModel", None)
+
+
 def _take_model(value: Value) -> Parts:
     """Fields are the payload; beside it extras, private attributes, and the names that were set if not all were."""
     names = type(value).model_fields
@@ -218,7 +223,7 @@ def _build_model(cls: Value, payload: Value, beside: Mapping[str, Value]) -> Val
         "__pydantic_private__": _private(cls, beside.get("private", {}), values),
     }
     instance = object.__new__(cls)
-    sys.modules["pydantic"].BaseModel.__setstate__(instance, state)
+    _model().__setstate__(instance, state)
     return instance
 
 

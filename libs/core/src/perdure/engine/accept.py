@@ -6,7 +6,7 @@ from typing import Any
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.outcome import related
 from perdure.engine.session import Session
-from perdure.errors import UsageError
+from perdure.errors import NothingPendingError, UsageError
 from perdure.events import (
     Forked,
     InterruptResolved,
@@ -18,7 +18,7 @@ from perdure.events import (
 )
 from perdure.ports import Branch
 from perdure.rules.commit import Done, begin, commit
-from perdure.rules.project import GraphState, ThreadState, Written
+from perdure.rules.project import GraphState, ThreadState, Written, parent_namespace
 from perdure.rules.resume import match_answers
 from perdure.rules.returns import interpret
 from perdure.types import NO_ANSWER, Command
@@ -57,10 +57,15 @@ def accept(session: Session, blueprint: Blueprint, request: Request) -> int:
     answers: dict[str, Any] = {}
     writes: Written = []
     if isinstance(command, Command):
+        if command.resume is not NO_ANSWER and session.saver is None:
+            raise NothingPendingError(
+                "Cannot use Command(resume=...) without checkpointer: nothing was kept. Compile the graph with one."
+            )
         if command.resume is not NO_ANSWER:
             answers = match_answers(state, command.resume)
         elif command.update is None and not command.goto:
             raise UsageError("An empty Command says nothing: give it resume, update or goto.")
+        interpret(blueprint, "", Command(command.graph, command.update, goto=command.goto))
     elif command is not None:
         writes = blueprint.input_writes.pairs(command)
     root = state.graph("")
@@ -69,15 +74,13 @@ def accept(session: Session, blueprint: Blueprint, request: Request) -> int:
     if request.fork_at is not None:
         fork(session, request.fork_at, reason=request.reason)
     elif state.run_id is not None:
-        session.writer.record(
-            RunFinished("crashed", recovered_by=session.writer.run_id), run_id=state.run_id
-        )
+        session.writer.record(RunFinished("crashed", recovered_by=session.writer.run_id), run_id=state.run_id)
     paused = any(task.paused is not None for task in root.tasks.values())
     fresh = not request.resumes and not paused
     session.record(_started(session, blueprint, base, passing, tuple(Write(*one) for one in writes) if fresh else None))
     session.writer.current = True
     if request.fork_at is not None:
-        keep_open(session, blueprint, request.fork_at.namespace)
+        keep_path_open(session, blueprint, request.fork_at.namespace)
     if fresh:
         session.record(begin(blueprint, root, session.ids.mint))
     elif writes:
@@ -106,6 +109,15 @@ def keep_open(session: Session, blueprint: Blueprint, namespace: str) -> None:
     session.record(event, namespace)
 
 
+def keep_path_open(session: Session, blueprint: Blueprint, namespace: str) -> None:
+    """Record the fork's checkpoints: of the graph it begins in, and of each graph around that one."""
+    path = [namespace]
+    while path[-1]:
+        path.append(parent_namespace(path[-1]))
+    for one in reversed(path):
+        keep_open(session, blueprint, one)
+
+
 def update(session: Session, blueprint: Blueprint, as_node: str | None, writes: Written) -> None:
     """Record writes to the state beside the open step: its tasks stay open, with what is known of them."""
     graph = session.graph("")
@@ -119,7 +131,7 @@ def _steer(session: Session, blueprint: Blueprint, command: Command[Any]) -> Non
     """Apply a Command's update and goto beside the open step."""
     if command.update is None and not command.goto:
         return
-    writes, routes = interpret(blueprint, "", Command(update=command.update, goto=command.goto))
+    writes, routes = interpret(blueprint, "", Command(command.graph, command.update, goto=command.goto))
     graph = session.graph("")
     id = session.ids.mint()
     session.record(StateUpdated(None, related(blueprint, graph, writes), routes), "", id)

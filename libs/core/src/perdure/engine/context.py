@@ -24,11 +24,20 @@ CURRENT: ContextVar["TaskContext"] = ContextVar("perdure_task")
 class TaskContext:
     """One attempt of one task, as its own code may see it."""
 
-    __slots__ = ("answers", "asked", "attempt", "blueprint", "calls", "last_step", "namespace", "questions", "session", "task")
+    __slots__ = (
+        "answers",
+        "asked",
+        "attempt",
+        "blueprint",
+        "calls",
+        "last_step",
+        "namespace",
+        "questions",
+        "session",
+        "task",
+    )
 
-    def __init__(
-        self, session: Session, blueprint: Blueprint, namespace: str, task: TaskState, last_step: int
-    ) -> None:
+    def __init__(self, session: Session, blueprint: Blueprint, namespace: str, task: TaskState, last_step: int) -> None:
         self.last_step = last_step
         self.session = session
         self.blueprint = blueprint
@@ -42,6 +51,8 @@ class TaskContext:
 
     def ask(self, value: Any) -> Any:
         """Return the answer to this task's next question, or unwind the task until there is one."""
+        if self.session.terms.outer is not None:  # a graph that keeps nothing asks in its caller's name
+            return self.session.terms.outer.ask(value)
         ordinal, self.asked = self.asked, self.asked + 1
         if ordinal < len(self.questions):
             id = self.questions[ordinal].id
@@ -58,10 +69,15 @@ class TaskContext:
             values[key] = managed.read(self.session.graph(self.namespace).step + 1, self.last_step + 1)
         return values
 
-    def next_call(self) -> str:
-        """Return the namespace of the next graph that this task calls."""
+    def next_call(self, *, remembers: bool) -> str:
+        """Return the namespace of the next graph that this task calls.
+
+        One that remembers from call to call has a namespace without the task's id.
+        """
         ordinal, self.calls = self.calls, self.calls + 1
         first = child_namespace(self.namespace, self.task.node, self.task.id)
+        if remembers:
+            first = first.removesuffix(f":{self.task.id}")
         return first if ordinal == 0 else f"{first}|{ordinal}"
 
     def write(self, chunk: Any) -> None:
@@ -74,7 +90,7 @@ class TaskContext:
         session, terms = self.session, self.session.terms
         inner = child_namespace(self.namespace, self.task.node, self.task.id)
         place = {
-            "thread_id": session.writer.thread_id,
+            **({"thread_id": session.writer.thread_id} if session.writer.thread_id else {}),
             "checkpoint_ns": inner,
             "checkpoint_id": session.graph(self.namespace).checkpoint,
         }

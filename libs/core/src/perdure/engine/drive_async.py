@@ -19,6 +19,7 @@ from perdure.ports import Saver
 from perdure.signals import RunCancelled
 
 T = TypeVar("T")
+AnswerT = TypeVar("AnswerT")
 AHEAD: Final = 1024
 """Batches that may wait behind a run of durability `async`."""
 
@@ -183,7 +184,7 @@ class AsyncDriver(Generic[T]):
         assert call.callable.sync is not None
         return await self._in_thread(partial(call.callable.sync, call.input, **call.injected))
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], AnswerT]) -> AnswerT:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="perdure")
         return await self._loop.run_in_executor(self._pool, copy_context().run, work)

@@ -8,7 +8,7 @@ from perdure.codecs import loads
 from perdure.errors import CorruptEventError, DecodeError
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
-from perdure.lineage import Ask, Asking, Segment, newest_snapshot, replay, segments_of
+from perdure.lineage import Ask, Asking, Segment, newest_snapshot, no_such_branch, replay, segments_of
 from perdure.ports import Head, Snapshot
 from perdure.rules.freeze import thaw
 from perdure.rules.project import ThreadState, evolve
@@ -32,9 +32,15 @@ def empty() -> Loaded:
 
 
 def load_head(thread_id: str, branch: str | None = None) -> Asking[Loaded | None]:
-    """Return the projection at a branch's head (None: the current branch's), or None when there is no such thread."""
+    """Return the projection at a branch's head (None: the current branch's), or None when there is no such thread.
+
+    Raises UsageError when the thread has no branch of that name.
+    """
     head: Head | None = yield Ask("head", (thread_id, branch))
     if head is None:
+        if branch is not None:
+            branches = yield Ask("branches", (thread_id,))
+            raise no_such_branch(thread_id, branch, branches)
         return None
     return (yield from load_at(thread_id, head.branch, head.seq))
 

@@ -33,7 +33,9 @@ def call_graph(
         if isinstance(given, Command) or given is None:
             given = {}
         writes = blueprint.input_writes.pairs(given, drop=True)
-        session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, inherited(session, namespace, writes)), namespace)
+        session.record(
+            SubgraphStarted(blueprint.name, blueprint.fingerprint, inherited(session, namespace, writes)), namespace
+        )
         session.record(begin(blueprint, session.graph(namespace), session.ids.mint), namespace)
     elif graph.tasks:
         show_resumed(session, blueprint, namespace)
@@ -57,6 +59,6 @@ def _begins(session: Session, namespace: str) -> bool:
     graph = session.state.graphs.get(namespace)
     if graph is None or not graph.checkpoint:
         return True
-    last = namespace.rpartition("|")[2]
-    remembers = ":" not in last and not last.isdigit()
-    return remembers and not graph.tasks
+    head, _, last = namespace.rpartition("|")
+    called = head.rpartition("|")[2] if last.isdigit() else last
+    return ":" not in called and not graph.tasks

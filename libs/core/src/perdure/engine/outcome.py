@@ -4,15 +4,20 @@ import traceback
 
 from perdure.channels.base import MISSING
 from perdure.channels.describe import marks, relate
+from perdure.codec_parts import path_of
+from perdure.codecs import to_tree
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.effects import Asked, Failed, Succeeded
 from perdure.engine.session import Session
+from perdure.errors import EncodeError
 from perdure.events import Question, Route, TaskFailed, TaskInterrupted, TaskSucceeded, Value, Write
 from perdure.rules.project import GraphState, TaskState, Written, parent_namespace
 from perdure.types import START
 
 
-def success(session: Session, blueprint: Blueprint, namespace: str, task: TaskState, outcome: Succeeded) -> TaskSucceeded:
+def success(
+    session: Session, blueprint: Blueprint, namespace: str, task: TaskState, outcome: Succeeded
+) -> TaskSucceeded:
     """Return the event of a task that succeeded."""
     if task.plan.node == START:
         writes = tuple(Write(channel, index, "input") for index, (channel, _) in enumerate(outcome.writes))
@@ -21,9 +26,17 @@ def success(session: Session, blueprint: Blueprint, namespace: str, task: TaskSt
     return TaskSucceeded(task.plan.node, writes, outcome.routes, task.attempts + 1, outcome.duration_us)
 
 
-def failure(
-    blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Failed, *, retried: bool
-) -> TaskFailed:
+def unstorable(writes: Written) -> EncodeError | None:
+    """Return the error of the first value that cannot be stored, its path as the node returned it."""
+    for channel, value in writes:
+        try:
+            to_tree(value, path_of(channel))
+        except EncodeError as error:
+            return error
+    return None
+
+
+def failure(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Failed, *, retried: bool) -> TaskFailed:
     """Return the event of an attempt that failed."""
     error = outcome.error
     body: tuple[tuple[Write, ...], tuple[Route, ...]] | None = None

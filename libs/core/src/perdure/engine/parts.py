@@ -7,8 +7,8 @@ from perdure.definition.blueprint import Blueprint
 from perdure.definition.updates import ROOT
 from perdure.engine.session import Session
 from perdure.events import Question, Value
-from perdure.rules.commit import Done, finished
-from perdure.rules.plan import task_questions
+from perdure.rules.commit import Done, finished, together
+from perdure.rules.plan import runnable, task_questions
 from perdure.rules.project import TaskState, Written
 from perdure.rules.returns import preview, shown
 from perdure.types import START, Interrupt
@@ -56,10 +56,16 @@ def show_resumed(session: Session, blueprint: Blueprint, namespace: str) -> None
             if done.node is not None and done.node != START:
                 update = {done.node: _update(list(done.writes), keys), "__metadata__": {"cached": True}}
                 stream.hold(namespace, "updates", update)
+    started = {id(task) for task in runnable(session.state, namespace)}
+    for task in graph.tasks.values():
+        if task.writes is None and id(task) not in started:
+            show_interrupt(session, blueprint, namespace, task)
 
 
-def show_open_step(session: Session, blueprint: Blueprint, namespace: str) -> None:
-    """Stream the state with what was finished of a step that stays open."""
+def show_stop(session: Session, blueprint: Blueprint, namespace: str) -> None:
+    """Stream where a run stops short of its end: a breakpoint, and the state with what was finished of the open step."""
+    if session.stopped_at:
+        session.stream.hold(namespace, "updates", {INTERRUPT: ()})
     if session.stream.wanted("values", namespace) and any(one.writes for one in finished(session.graph(namespace))):
         session.stream.hold(namespace, "values", live_values(session, blueprint, namespace))
 
@@ -72,7 +78,7 @@ def state_values(session: Session, blueprint: Blueprint, namespace: str) -> Valu
 def live_values(session: Session, blueprint: Blueprint, namespace: str) -> Value:
     """Return the state with the finished tasks of the open step applied."""
     graph = session.graph(namespace)
-    writes = [write for done in finished(graph) for write in done.writes]
+    writes = [write for done in together(blueprint, graph) for write in done.writes]
     return shown(blueprint, preview(blueprint, graph, writes), only_output=_only_output(session, namespace))
 
 
@@ -96,7 +102,7 @@ def _update(writes: Written, keys: Container[str]) -> Value:
     if not seen:
         return None
     if seen[0][0] == ROOT:
-        return seen[0][1]
+        return seen[0][1] if len(seen) == 1 else [value for _, value in seen]
     if max(Counter(channel for channel, _ in seen).values()) > 1:
         return [{channel: value} for channel, value in seen]
     return dict(seen)

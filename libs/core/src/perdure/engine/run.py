@@ -20,12 +20,12 @@ from perdure.engine.effects import (
     Succeeded,
     Wait,
 )
-from perdure.engine.outcome import failure, pause, success, track
+from perdure.engine.outcome import failure, pause, success, track, unstorable
 from perdure.engine.parts import show_commit, show_interrupt, show_task
 from perdure.engine.retry import retry_delay
 from perdure.engine.session import Session
 from perdure.engine.task import is_trivial, job
-from perdure.errors import EncodeError, GraphRecursionError
+from perdure.errors import EncodeError, GraphRecursionError, InvalidUpdateError
 from perdure.rules.commit import commit, finished
 from perdure.rules.plan import breakpoint_at, runnable
 from perdure.rules.project import TaskState
@@ -97,9 +97,7 @@ class Steps:
         if not self.before and not self.after:
             return False
         graph, state = self.session.graph(self.namespace), self.session.state
-        return graph.checkpoint not in state.passing and breakpoint_at(
-            self.blueprint, graph, self.before, self.after
-        )
+        return graph.checkpoint not in state.passing and breakpoint_at(self.blueprint, graph, self.before, self.after)
 
     def _limit(self) -> GraphRecursionError:
         limit = self.session.terms.recursion_limit
@@ -129,9 +127,8 @@ class Steps:
             yield from self._together(todo)
 
     def _alone(self, task: TaskState) -> Flow[None]:
-        session = self.session
         while True:
-            if session.writer.dirty and not is_trivial(self.blueprint, task):
+            if self.session.writer.dirty and not is_trivial(self.blueprint, task):
                 yield Flush(self.session)
             outcome: Outcome = yield Perform(self._job(task.plan.id))
             delay = self._settle(task.plan.id, outcome)
@@ -181,14 +178,20 @@ class Steps:
                 try:
                     session.record(success(session, self.blueprint, namespace, task, outcome), namespace, task_id)
                 except EncodeError as error:
-                    return self._fail(task, Failed(error))
+                    return self._fail(task, Failed(unstorable(outcome.writes) or error))
                 show_task(session, self.blueprint, namespace, task.plan.node, outcome.writes)
             case Failed():
                 return self._fail(task, outcome)
             case Asked():
                 self._pause(task, outcome)
-            case HandedUp(signal):
+            case HandedUp(signal) if namespace or session.terms.outer is not None:
                 self.end = Broken(signal)
+            case HandedUp():
+                complaint = InvalidUpdateError(
+                    f"Node {task.plan.node!r} returned Command(graph=Command.PARENT), but there is no graph around this"
+                    " one. There is no parent graph."
+                )
+                return self._fail(task, Failed(complaint))
         return None
 
     def _fail(self, task: TaskState, outcome: Failed) -> float | None:

@@ -34,6 +34,8 @@ class Terms:
     """Show callers the output schema's keys only (`invoke`), or the whole state (`stream`)."""
     strict: bool = False
     """Compare the projection with one made from bytes after each step (`strict_state`)."""
+    outer: Any = None
+    """The `TaskContext` in which this run's graph was called, when it keeps nothing (`checkpointer=False`)."""
     suspending: bool = False
     """Drop the projection after every append and fold it anew from the log: proof that nothing lives in memory only."""
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.parts import as_interrupts
-from perdure.events import TaskFailed, Value
-from perdure.rules.commit import finished
-from perdure.rules.plan import children, pending_questions, task_questions
+from perdure.events import Question, TaskFailed, Value
+from perdure.rules.commit import together
+from perdure.rules.plan import children, task_questions
 from perdure.rules.project import GraphState, TaskState, ThreadState
 from perdure.rules.returns import preview, shown
 from perdure.types import PregelTask, RunnableConfig, StateSnapshot
@@ -17,9 +17,7 @@ PULL, PUSH = "__pregel_pull", "__pregel_push"
 
 def config_of(thread_id: str, namespace: str, checkpoint: str) -> RunnableConfig:
     """Return the config that addresses a checkpoint."""
-    return {
-        "configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint}
-    }
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint}}
 
 
 def nothing_yet(blueprint: Blueprint, config: RunnableConfig) -> StateSnapshot:
@@ -48,7 +46,9 @@ def snapshot_of(
         subgraphs: Put the state of the graphs that open tasks call into `tasks[i].state`.
     """
     graph = state.graph(namespace)
-    tasks = tuple(_task(thread_id, state, namespace, task, live=live, subgraphs=subgraphs) for task in graph.tasks.values())
+    tasks = tuple(
+        _task(thread_id, state, namespace, task, live=live, subgraphs=subgraphs) for task in graph.tasks.values()
+    )
     open_tasks = [task for task in graph.tasks.values() if not live or task.writes is None]
     return StateSnapshot(
         values=_values(blueprint, graph, live),
@@ -82,7 +82,7 @@ def _values(blueprint: Blueprint | None, graph: GraphState, live: bool) -> Value
     if blueprint is None:
         return {name: value for name, value in graph.values.items() if ":" not in name}
     if live:
-        writes = [write for done in finished(graph) for write in done.writes if graph.tasks]
+        writes = [write for done in together(blueprint, graph) for write in done.writes]
         graph = preview(blueprint, graph, writes)
     return shown(blueprint, graph, only_output=False)
 
@@ -91,7 +91,7 @@ def _task(
     thread_id: str, state: ThreadState, namespace: str, task: TaskState, *, live: bool, subgraphs: bool
 ) -> PregelTask:
     plan = task.plan
-    questions = task_questions(state, namespace, task) if live else _asked(state, namespace, task)
+    questions = task_questions(state, namespace, task) if live else _asked(task)
     if live and task.writes is not None:
         questions = []
     path: tuple[str | int, ...] = (PULL, plan.node) if plan.kind == "pull" else (PUSH, plan.index)
@@ -106,9 +106,9 @@ def _task(
     )
 
 
-def _asked(state: ThreadState, namespace: str, task: TaskState) -> list[Any]:
-    """Return the newest questions of a task, answered or not: what a record of its step shows."""
-    return task.questions[-1:] or [one for child in children(state, namespace, task) for one in pending_questions(state, child)]
+def _asked(task: TaskState) -> list[Question]:
+    """Return the newest questions of a task, or of the graphs it called, answered or not: the record of its step."""
+    return task.questions[-1:] or list(task.inside.values())
 
 
 def _result(task: TaskState) -> Value:

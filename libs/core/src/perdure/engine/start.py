@@ -13,19 +13,19 @@ from perdure.engine.accept import Request, accept, goes_on
 from perdure.engine.effects import Abandon, Flow, Flush
 from perdure.engine.load import Loaded, empty, load_at, load_head
 from perdure.engine.outcome import type_name
-from perdure.engine.parts import as_interrupts, live_values, show_open_step, show_resumed, state_values
+from perdure.engine.parts import as_interrupts, live_values, show_stop, show_resumed, state_values
 from perdure.engine.projections import Projections
 from perdure.engine.run import Broken, Done, End, Steps, Waiting
 from perdure.engine.session import Session, Terms
 from perdure.engine.stream import Stream
 from perdure.engine.writer import Writer
-from perdure.errors import EmptyInputError, GraphRecursionError, StaleWriterError
+from perdure.errors import EmptyInputError, GraphRecursionError, StaleWriterError, UsageError
 from perdure.events import RunFinished, RunStatus, Value
 from perdure.ids import Clock, IdSource
-from perdure.lineage import find_checkpoint
+from perdure.lineage import Ask, find_checkpoint
 from perdure.ports import Saver
 from perdure.rules.plan import pending_questions
-from perdure.signals import RunCancelled
+from perdure.signals import GraphInterrupt, RunCancelled
 from perdure.types import Interrupt
 
 
@@ -66,23 +66,37 @@ class Run:
         self.session: Session
 
     def flow(self) -> Flow[Result]:
-        """Run to the end; a projection kept from before that proves stale is loaded anew, once."""
+        """Run to the end.
+
+        A projection kept from before is only trusted with what the append's compare guards; when it proves stale, or
+        when it leads to an end without an append, the log is asked, and what to do is decided anew, once.
+        """
         loaded, kept = yield from self._projection()
+        if kept and not goes_on(self.request, loaded.state) and not (yield from self._is_head(loaded)):
+            kept, loaded = False, (yield from load_head(self.request.thread_id)) or empty()
         try:
             return (yield from self._once(loaded))
         except StaleWriterError:
             if not kept or self.session.settled:
                 raise
+        except UsageError:
+            if not kept or self.session.settled or (yield from self._is_head(loaded)):
+                raise
         self.stream.forget()
         fresh = yield from load_head(self.request.thread_id)
-        if fresh is not None and fresh.state.run_id is not None:
-            raise StaleWriterError(  # another writer is at work on it right now
-                self.request.thread_id,
-                fresh.branch,
-                expected_seq=loaded.state.seq,
-                head_seq=fresh.state.seq,
+        if fresh is not None and fresh.state.run_id is not None:  # another writer is at work on it right now
+            raise StaleWriterError(
+                self.request.thread_id, fresh.branch, expected_seq=loaded.state.seq, head_seq=fresh.state.seq
             )
         return (yield from self._once(fresh or empty()))
+
+    def _is_head(self, loaded: Loaded) -> Flow[bool]:
+        head = yield Ask("head", (self.request.thread_id,))
+        return head is not None and (head.branch, head.seq, head.hash) == (
+            loaded.branch,
+            loaded.state.seq,
+            loaded.state.hash,
+        )
 
     def _projection(self) -> Flow[tuple[Loaded, bool]]:
         """Return where the run goes on from, and whether it came from memory."""
@@ -92,7 +106,7 @@ class Run:
         if request.checkpoint_id is not None:
             return (yield from self._addressed(request.checkpoint_id)), False
         kept = None if self.warm is None else self.warm.take(request.thread_id)
-        if kept is not None:
+        if kept is not None and request.branch in (None, kept.branch):
             return kept, True
         loaded = yield from load_head(request.thread_id, request.branch)
         return loaded or empty(), False
@@ -114,9 +128,7 @@ class Run:
         session = self.session = self._session(loaded)
         request, blueprint = self.request, self.blueprint
         if not loaded.state.graphs and request.input is None:
-            raise EmptyInputError(
-                f"Thread {request.thread_id!r} has nothing to go on from: pass an input, not None."
-            )
+            raise EmptyInputError(f"Thread {request.thread_id!r} has nothing to go on from: pass an input, not None.")
         if goes_on(request, loaded.state):
             last_step = accept(session, blueprint, request)
             if request.resumes:
@@ -152,12 +164,18 @@ class Run:
 
     def _finish(self, end: End) -> Flow[Result]:
         session, blueprint = self.session, self.blueprint
-        error = end.error if isinstance(end, Broken) else end.pause if isinstance(end, Waiting) else None
+        error: BaseException | None = None
+        if isinstance(end, Broken):
+            error = end.error
+        elif isinstance(end, Waiting):
+            error = end.pause
         session.record(_finished(session, end))
         if not isinstance(end, Done):
-            show_open_step(session, blueprint, "")
+            show_stop(session, blueprint, "")
         yield Flush(session, last=True)
         interrupts = as_interrupts(pending_questions(session.state))
+        if interrupts and self.terms.outer is not None:
+            error = GraphInterrupt(interrupts)
         values = state_values(session, blueprint, "") if isinstance(end, Done) else live_values(session, blueprint, "")
         self._keep(session)
         return Result(values, interrupts, error)

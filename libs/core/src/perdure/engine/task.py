@@ -56,9 +56,11 @@ def _node(context: TaskContext, task: TaskState) -> Generator[Call, Any, Result]
         return list(graph.accepted), ()
     spec = blueprint.nodes.get(name)
     if spec is None:
-        raise UnknownNodeError(unknown_node(blueprint, name) + " The task was planned by an earlier version of the graph.")
+        raise UnknownNodeError(
+            unknown_node(blueprint, name) + " The task was planned by an earlier version of the graph."
+        )
     if task.plan.kind == "push":
-        given = spec.schema.coerce(task.arg) if type(task.arg) is dict and not spec.schema.root else task.arg
+        given = task.arg
     else:
         given = spec.schema.coerce(context.sight(spec.schema, graph))
     try:

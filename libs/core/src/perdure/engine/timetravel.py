@@ -12,7 +12,7 @@ from perdure.definition.blueprint import Blueprint
 from perdure.engine.load import Loaded, load_at
 from perdure.engine.snapshots import snapshot_of
 from perdure.events import Kind, Record
-from perdure.lineage import Ask, Asking, Segment, find_checkpoint, lineage, segments_of
+from perdure.lineage import Ask, Asking, Segment, check, find_checkpoint, lineage, no_such_branch, segments_of
 from perdure.ports import Branch
 from perdure.rules.project import ThreadState, evolve, within
 from perdure.types import StateSnapshot
@@ -96,8 +96,11 @@ def history(
 
     Values come from one forward fold a branch; a later page of `limit` costs no more than the first.
     """
+    yield Ask("head", (thread_id,))  # a deleted thread says so
     branches: list[Branch] = yield Ask("branches", (thread_id,))
     if branch is not None:
+        if branch not in {one.id for one in branches}:
+            raise no_such_branch(thread_id, branch, branches)
         head = {one.id: one.head_seq for one in branches}.get(branch, 0)
         spans = lineage(branches, branch, head)
     else:
@@ -175,6 +178,7 @@ def _walk(
         for record in page:
             if record.kind == Kind.STEP_COMMITTED and record.namespace == namespace:
                 show()
+            check(state.hash, record)
             evolve(state, record, decode_event(record))
         after = page[-1].seq
     show()

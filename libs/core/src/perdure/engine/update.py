@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perdure.definition.blueprint import Blueprint
-from perdure.engine.accept import fork, keep_open
+from perdure.engine.accept import fork, keep_open, keep_path_open
 from perdure.engine.effects import Failed, Flow, Flush, Outcome, Perform, Succeeded
 from perdure.engine.outcome import related, track
 from perdure.engine.session import Session
 from perdure.engine.snapshots import config_of
 from perdure.engine.task import job
 from perdure.errors import InvalidUpdateError, UsageError
-from perdure.events import PlannedTask, Record, StateUpdated, SubgraphStarted, Value, Write
-from perdure.rules.commit import Done, begin, commit, finished
+from perdure.events import PlannedTask, Record, StateUpdated, Value, Write
+from perdure.rules.commit import Done, begin, commit, finished, together
 from perdure.rules.project import GraphState, TaskState
-from perdure.rules.returns import interpret, unknown_node
-from perdure.types import END, START, RunnableConfig, StateUpdate
+from perdure.rules.returns import Result, interpret, unknown_node
+from perdure.types import END, INPUT, START, RunnableConfig, StateUpdate
 
-INPUT, COPY = "__input__", "__copy__"
+COPY = "__copy__"
 NO_LIMIT = 1 << 31
 
 
@@ -64,7 +64,7 @@ def fork_at(session: Session, blueprint: Blueprint, target: Target) -> Flow[Runn
     assert target.fork_at is not None
     fork(session, target.fork_at, name=target.name, reason=target.reason)
     session.writer.current = target.current
-    keep_open(session, blueprint, target.namespace)
+    keep_path_open(session, blueprint, target.namespace)
     yield Flush(session, last=True)
     return config_of(session.writer.thread_id, target.namespace, session.graph(target.namespace).checkpoint)
 
@@ -75,11 +75,11 @@ def _superstep(session: Session, blueprint: Blueprint, target: Target, updates: 
         values, as_node, _ = updates[0]
         if as_node == INPUT:
             return _input(session, blueprint, namespace, values)
-        if as_node == COPY or (values is None and as_node is None):
+        if as_node == COPY:
             return keep_open(session, blueprint, namespace)
         if as_node == END:
             return _clear(session, blueprint, target, values)
-    done = finished(graph)
+    done = together(blueprint, graph)
     for values, as_node, task_id in updates:
         node = _speaker(blueprint, graph, as_node, alone=len(updates) == 1)
         done.append((yield from _one(session, blueprint, target, StateUpdate(values, node, task_id))))
@@ -92,11 +92,12 @@ def _one(session: Session, blueprint: Blueprint, target: Target, update: StateUp
     namespace, node = target.namespace, update.as_node
     assert node is not None
     id = update.task_id or session.ids.mint()
-    if node == START:
-        writes, routes = blueprint.input_writes.pairs(update.values), ()
-    else:
-        writes, routes = interpret(blueprint, node, update.values)
-    task = TaskState(PlannedTask(id, node), body=(writes, routes))
+    body: Result = (
+        (blueprint.input_writes.pairs(update.values), ())
+        if node == START
+        else interpret(blueprint, node, update.values)
+    )
+    task = TaskState(PlannedTask(id, node), body=body)
     outcome: Outcome = yield Perform(job(session, blueprint, namespace, task, NO_LIMIT))
     match outcome:
         case Succeeded(writes, routes):
@@ -105,13 +106,16 @@ def _one(session: Session, blueprint: Blueprint, target: Target, update: StateUp
             return Done(id, node, *session.graph(namespace).updates[id])
         case Failed(error):
             raise error
-    raise InvalidUpdateError(f"The router of node {node!r} paused; an update cannot wait. Give another as_node.")
+        case _:
+            raise InvalidUpdateError(
+                f"The router of node {node!r} paused; an update cannot wait. Give another as_node."
+            )
 
 
 def _input(session: Session, blueprint: Blueprint, namespace: str, values: Value) -> None:
     """Write as an input does: the graph will start anew with it."""
     writes = tuple(Write(*one) for one in blueprint.input_writes.pairs(values))
-    session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, writes), namespace)
+    session.record(StateUpdated(INPUT, writes), namespace, session.ids.mint())
     session.record(begin(blueprint, session.graph(namespace), session.ids.mint), namespace)
 
 
@@ -120,7 +124,7 @@ def _clear(session: Session, blueprint: Blueprint, target: Target, values: Value
     if values is not None:
         raise InvalidUpdateError("as_node=END drops the open tasks and takes no values: pass None.")
     graph = session.graph(target.namespace)
-    event = commit(blueprint, graph, finished(graph), session.ids.mint, source="update")
+    event = commit(blueprint, graph, together(blueprint, graph), session.ids.mint, source="update")
     ended = type(event)(event.parent, event.step, event.source, event.changes, ())
     session.record(ended, target.namespace)
 
@@ -133,7 +137,7 @@ def _speaker(blueprint: Blueprint, graph: GraphState, as_node: str | None, *, al
         return as_node
     if not alone:
         raise InvalidUpdateError("Several updates in one superstep each need as_node.")
-    if not graph.checkpoint:
+    if not graph.last:
         return START
     candidates = [one.node for one in finished(graph) if one.node is not None] or list(graph.last)
     distinct = sorted(set(candidates))

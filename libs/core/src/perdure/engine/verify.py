@@ -30,6 +30,7 @@ class Verification:
 
 def verify(thread_id: str) -> Asking[Verification]:
     """Recompute the hash chain of every branch, parents first; a fork continues its parent's chain."""
+    yield Ask("head", (thread_id,))  # a deleted thread says so
     branches: list[Branch] = yield Ask("branches", (thread_id,))
     events = 0
     for branch in branches:

@@ -9,6 +9,8 @@ from threading import Lock
 from typing import Final
 
 from perdure.chain import link
+from perdure.channels.base import MISSING
+from perdure.channels.describe import marks
 from perdure.codec import VERSION, decode_event, encode_event
 from perdure.codecs import dumps
 from perdure.errors import MutatedStateError
@@ -114,12 +116,9 @@ class Writer:
         """Go on with a projection folded from the log, unless something was recorded since."""
         with self._lock:
             if not self._pending and state.seq == self.state.seq:
-                for namespace, graph in self.state.graphs.items():
-                    if namespace in state.graphs:
-                        state.graphs[namespace].tracked = {
-                            name: marks(value) for name, value in state.graphs[namespace].values.items()
-                            if name in graph.tracked
-                        }
+                for namespace, graph in state.graphs.items():
+                    before = self.state.graphs[namespace].tracked
+                    graph.tracked = {name: marks(graph.values.get(name, MISSING)) for name in before}
                 self.state = state
 
     def be_strict(self) -> None:
@@ -161,5 +160,3 @@ class Writer:
                 " Return it from the node that changes it.",
                 path=path,
             )
-
-

@@ -49,6 +49,19 @@ def finished(graph: GraphState) -> list[Done]:
     return [Done(task.plan.id, task.plan.node, task.writes or (), task.routes) for task in tasks]
 
 
+def together(blueprint: Blueprint, graph: GraphState) -> list[Done]:
+    """Return the finished tasks of the open step, or none when their writes do not go together.
+
+    For whoever supersedes the step: writes that no commit can take stay in the log and reach no state.
+    """
+    done = finished(graph)
+    try:
+        _changes(blueprint, graph, done)
+    except Exception:  # noqa: BLE001 - a channel's complaint, or whatever a reducer raises
+        return []
+    return done
+
+
 def commit(
     blueprint: Blueprint,
     graph: GraphState,
@@ -91,7 +104,7 @@ def begin(blueprint: Blueprint, graph: GraphState, mint: Callable[[], str]) -> S
 
     Finished tasks of a step that the input cuts short are committed, not lost.
     """
-    changes = _changes(blueprint, graph, finished(graph))
+    changes = _changes(blueprint, graph, together(blueprint, graph))
     if not graph.checkpoint:
         changes = _initial(blueprint) | changes
     for name in graph.values:
@@ -115,8 +128,8 @@ def _path(task: TaskState) -> tuple[bool, str, int]:
 def _changes(blueprint: Blueprint, graph: GraphState, done: list[Done]) -> dict[str, Change]:
     staged: dict[str, list[Staged]] = {}
     for one in done:
-        for index, (channel, value) in enumerate(one.writes):
-            staged.setdefault(channel, []).append(Staged(Ref(one.id, index), value))
+        for index, (name, value) in enumerate(one.writes):
+            staged.setdefault(name, []).append(Staged(Ref(one.id, index), value))
     changes: dict[str, Change] = {}
     for name, writes in staged.items():
         channel = blueprint.channels.get(name)
@@ -196,21 +209,16 @@ def _defer(
 
 def _push_tasks(pushed: list[tuple[Ref, Route]], mint: Callable[[], str]) -> list[PlannedTask]:
     return [
-        PlannedTask(mint(), route.node, "push", index, (ref.task_id,), ref)
-        for index, (ref, route) in enumerate(pushed)
+        PlannedTask(mint(), route.node, "push", index, (ref.task_id,), ref) for index, (ref, route) in enumerate(pushed)
     ]
 
 
-def _pull_tasks(
-    graph: GraphState, pulled: Mapping[str, list[str]], mint: Callable[[], str]
-) -> list[PlannedTask]:
+def _pull_tasks(graph: GraphState, pulled: Mapping[str, list[str]], mint: Callable[[], str]) -> list[PlannedTask]:
     """Plan a task a node, by name. A node whose task is open already keeps that task and its id."""
     still: dict[str, str] = {}
     if pulled:
         still = {
-            task.plan.node: id
-            for id, task in graph.tasks.items()
-            if task.plan.kind == "pull" and task.writes is None
+            task.plan.node: id for id, task in graph.tasks.items() if task.plan.kind == "pull" and task.writes is None
         }
     return [
         PlannedTask(still.get(node) or mint(), node, triggers=tuple(dict.fromkeys(pulled[node])))

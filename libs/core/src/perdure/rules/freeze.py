@@ -88,10 +88,11 @@ def _task(task: TaskState) -> Plain:
         "attempts": task.attempts,
         "failure": None
         if failure is None
-        else [failure.node, failure.error, failure.message, failure.traceback, failure.attempt],
+        else [failure.node, failure.error, failure.message, failure.traceback, failure.attempt, failure.retried],
         "questions": [[one.id, one.value, one.schema] for one in task.questions],
         "answers": dict(task.answers),
         "paused": task.paused,
+        "inside": {id: [one.id, one.value, one.schema] for id, one in task.inside.items()},
     }
 
 
@@ -105,10 +106,11 @@ def _thaw_task(plain: Plain) -> TaskState:
         routes=_thaw_routes(plain["routes"]),
         body=None if body is None else (_thaw_writes(body[0]), _thaw_routes(body[1])),
         attempts=plain["attempts"],
-        failure=None if failure is None else TaskFailed(*failure, retried=False),
+        failure=None if failure is None else TaskFailed(*failure),
         questions=[Question(*one) for one in plain["questions"]],
         answers=plain["answers"],
         paused=plain["paused"],
+        inside={id: Question(*one) for id, one in plain["inside"].items()},
     )
 
 

@@ -73,7 +73,5 @@ def children(state: ThreadState, namespace: str, task: TaskState) -> list[str]:
     stateful = f"{namespace}|{task.plan.node}" if namespace else task.plan.node
     found = [stateful] if stateful in state.graphs else []
     return found + [
-        name
-        for name in state.graphs
-        if within(name, first) and (name == first or name[len(first) + 1 :].isdigit())
+        name for name in state.graphs if within(name, first) and (name == first or name[len(first) + 1 :].isdigit())
     ]

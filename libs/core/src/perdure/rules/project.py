@@ -62,6 +62,8 @@ class TaskState:
     questions: list[Question] = field(default_factory=list)
     answers: dict[str, Value] = field(default_factory=dict)
     paused: str | None = None
+    inside: dict[str, Question] = field(default_factory=dict)
+    """The newest question of each task inside the graphs that this one called, by that task's id."""
 
     @property
     def open_questions(self) -> list[Question]:
@@ -148,6 +150,8 @@ def evolve(state: ThreadState, record: Record, event: Event) -> None:
             known = {one.id: one for one in task.questions} | {one.id: one for one in event.questions}
             task.questions = list(known.values())
             task.paused, task.failure, task.attempts = event.paused, None, 0
+            if record.namespace and event.questions:
+                _tell_outwards(state, record, event.questions[-1])
         case InterruptResolved():
             find_question(state, event.id).answers[event.id] = event.answer
         case RunStarted():
@@ -156,6 +160,8 @@ def evolve(state: ThreadState, record: Record, event: Event) -> None:
                 graph.accepted = _full(state, record.namespace, graph, event.input)
         case SubgraphStarted():
             graph.accepted = _full(state, record.namespace, graph, event.input)
+        case StateUpdated(as_node="__input__"):
+            graph.accepted = _full(state, record.namespace, graph, event.writes)
         case StateUpdated():
             graph.updates[record.task_id] = (
                 _full(state, record.namespace, graph, event.writes),
@@ -171,6 +177,19 @@ def evolve(state: ThreadState, record: Record, event: Event) -> None:
             return
         case _:
             assert_never(event)
+
+
+def _tell_outwards(state: ThreadState, record: Record, question: Question) -> None:
+    """Note a question at every task around the one that asks it."""
+    inner = record.namespace
+    while inner:
+        outer = parent_namespace(inner)
+        step = inner[len(outer) :].lstrip("|").partition("|")[0]
+        node, _, id = step.partition(":")
+        for task in state.graph(outer).tasks.values():
+            if task.plan.id == id or (not id and task.plan.node == node and task.writes is None):
+                task.inside[record.task_id] = question
+        inner = outer
 
 
 def find_question(state: ThreadState, id: str) -> TaskState:

@@ -25,6 +25,11 @@ def interpret(blueprint: Blueprint, node: str, result: Value) -> Result:
     if result is None:
         return [], ()
     if isinstance(result, Command):
+        if result.graph is not None:
+            raise InvalidUpdateError(
+                f"Node {node!r} returned Command(graph={result.graph!r}): use Command.PARENT for the graph around this"
+                " one, or leave it out. There is no parent graph of that name."
+            )
         return _command(blueprint, result)
     if isinstance(result, list | tuple) and any(isinstance(one, Command) for one in result):
         parts = [interpret(blueprint, node, one) for one in result]
@@ -55,7 +60,9 @@ def branch_routes(blueprint: Blueprint, branch: BranchSpec, result: Any) -> tupl
     answers = result if isinstance(result, list | tuple) else [result]
     targets = [_end(branch.ends, answer) for answer in answers]
     if any(target is None or target == START for target in targets):
-        raise InvalidUpdateError(f"Conditional edge {branch.name!r} returned {result!r}: it must name a node, END or Send.")
+        raise InvalidUpdateError(
+            f"Conditional edge {branch.name!r} returned {result!r}: it must name a node, END or Send."
+        )
     return tuple(_route(blueprint, target) for target in targets)
 
 
@@ -85,8 +92,8 @@ def preview(blueprint: Blueprint, graph: GraphState, writes: Written) -> GraphSt
     if not writes:
         return graph
     staged: dict[str, list[Staged]] = {}
-    for index, (channel, value) in enumerate(writes):
-        staged.setdefault(channel, []).append(Staged(Ref("", index), value))
+    for index, (key, value) in enumerate(writes):
+        staged.setdefault(key, []).append(Staged(Ref("", index), value))
     values = dict(graph.values)
     resolve: Callable[[Ref], Value] = lambda ref: writes[ref.index][1]  # noqa: E731 - a closure, used once
     for name, group in staged.items():
@@ -121,6 +128,7 @@ def _route(blueprint: Blueprint, target: Any) -> Route:
         return Route(END)
     if not isinstance(node, str) or node not in blueprint.nodes:
         raise UnknownNodeError(unknown_node(blueprint, node))
+    node = str.__str__(node)  # an enum member that is its name
     return Route(node, send=True, arg=target.arg, timeout=target.timeout) if send else Route(node)
 
 

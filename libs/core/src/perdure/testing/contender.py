@@ -1,6 +1,7 @@
 """What another process does to a saver while the suite looks on. Imports no pytest: a child must start fast."""
 
 from collections.abc import Callable
+from time import monotonic, sleep
 
 from perdure.chain import GENESIS
 from perdure.errors import StaleWriterError
@@ -8,11 +9,28 @@ from perdure.ids import MAIN_BRANCH
 from perdure.ports import Saver
 from perdure.testing.records import BLANK, grow, write_records
 
+MEETING = "~"
+"""Begins the ids of threads by which processes find each other; no other id of the suite is beyond it."""
 
-def contend(connect: Callable[[], Saver], thread_id: str, rounds: int, note: str) -> int:
+PATIENCE = 30.0
+"""Seconds until a process that waits for others believes that one has failed."""
+
+
+def meet(saver: Saver, name: str, others: int) -> None:
+    """Wait until as many have come as were expected, so that what follows happens at once (a processor each)."""
+    grow(saver, f"{MEETING}{name}")
+    deadline = monotonic() + PATIENCE
+    while len(saver.list_threads(after=MEETING, limit=others)) < others:
+        if monotonic() > deadline:
+            raise TimeoutError(f"{name} waited {PATIENCE} seconds, and not all {others} came.")
+        sleep(0.0005)
+
+
+def contend(connect: Callable[[], Saver], thread_id: str, rounds: int, note: str, others: int) -> int:
     """Append `rounds` records to a thread that others append to as well; return how often another was first."""
     lost = 0
     with connect() as saver:
+        meet(saver, note, others)
         won = 0
         while won < rounds:
             head = saver.head(thread_id, MAIN_BRANCH)
@@ -37,9 +55,10 @@ def append_pairs(saver: Saver, thread_id: str, appends: int) -> list[int]:
     return positions
 
 
-def work(connect: Callable[[], Saver], thread_id: str, appends: int) -> list[int]:
-    """`append_pairs` with a saver of one's own."""
+def work(connect: Callable[[], Saver], thread_id: str, appends: int, others: int) -> list[int]:
+    """`append_pairs` with a saver of one's own, while others do the same."""
     with connect() as saver:
+        meet(saver, thread_id, others)
         return append_pairs(saver, thread_id, appends)
 
 

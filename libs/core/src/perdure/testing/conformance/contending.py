@@ -1,9 +1,12 @@
 """Several writers in one process, as threads and as tasks: exactly one wins each round, and nobody hinders others."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+
+import pytest
 
 from perdure.chain import GENESIS, link
 from perdure.errors import StaleWriterError, ThreadDeletedError
@@ -37,6 +40,14 @@ def require_chain(records: list[Record]) -> None:
 class ThreadClauses(SaverClauses):
     """Writers in several threads."""
 
+    @pytest.fixture(autouse=True)
+    def eager_switching(self) -> Iterator[None]:
+        """Let the interpreter change threads as often as it can, so that a missing lock shows."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        yield
+        sys.setswitchinterval(interval)
+
     def test_one_of_several_threads_wins_each_round(self, make_saver: MakeSaver, face: Face) -> None:
         """Threads that append to one head at once: one succeeds, the others are told, the log is the winner's."""
         barrier = Barrier(WRITERS)
@@ -47,7 +58,7 @@ class ThreadClauses(SaverClauses):
 
         with face(make_saver()) as saver, ThreadPoolExecutor(WRITERS) as pool:
             last: Record | None = None
-            for _ in range(10):
+            for _ in range(30):
                 drafts = [write_records("t", 2, after=last, note=f"writer {number}") for number in range(WRITERS)]
                 results = list(pool.map(play, [saver] * WRITERS, drafts))
                 assert results.count(True) == 1

@@ -1,0 +1,1 @@
+"""What `release_notes.py` is told about commits, and how it shows what happens."""

@@ -1,0 +1,33 @@
+"""A process that is frozen in the middle of a run, overtaken, and thaws, writes nothing any more."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from perdure_sqlite import SqliteSaver
+from tests.acceptance.two_writers import CONFIG, PATIENCE, heard, process, stopped, stopping
+from tests.acceptance.worlds import WORLDS, World, invoke
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_frozen_process_that_thaws_is_refused(tmp_path: Path, world: World) -> None:
+    """Stopped in a node while another process takes the run to its end, it gets StaleWriterError for what it held."""
+    path, ran = tmp_path / "log.db", list[str]()
+    with process(stopped, path, world) as (child, pipe):
+        pid = heard(pipe)
+        assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
+        with SqliteSaver(path) as saver:
+            graph = stopping(saver, ran.append)
+            assert graph.get_state(CONFIG).next == ("second",)
+            assert invoke(graph, None, CONFIG, world) == {"entries": ["first", "second", "third"]}
+            assert ran == ["second", "third"]
+            records = saver.read("shared", "main")
+            os.kill(pid, signal.SIGCONT)
+            assert heard(pipe) == "StaleWriterError"
+            child.join(PATIENCE)
+            assert child.exitcode == 0
+            assert saver.read("shared", "main") == records
+            assert graph.thread("shared").verify()
+    assert [one.kind for one in records].count("TaskSucceeded") == 4  # the input's own, and the three nodes'

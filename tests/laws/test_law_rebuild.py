@@ -1,0 +1,116 @@
+"""Law 1: the log alone rebuilds every state: what a fold from nothing gives is what snapshots give and what runs saw."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perdure.codecs import dumps
+from perdure.engine import writer
+from perdure.ports import Saver, Snapshot
+from perdure.rules.freeze import freeze
+from perdure_sqlite import SqliteSaver
+from tests.laws.descriptions import Graph, graphs
+from tests.laws.logs import KINDS, copy, counted, fold, opened, timeless
+from tests.laws.runs import Played, reader
+from tests.laws.scripts import SCRIPTS, THREAD, Act, perform
+
+OFTEN = st.sampled_from([(0, 1), (0, 1_000), (300, 3)])
+"""Snapshot thresholds: after how many bytes, and after how many checkpoints at least."""
+
+
+@contextmanager
+def snapshots_due(often: tuple[int, int]) -> Iterator[None]:
+    """Make snapshots due more often than anybody would want."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "FLOOR", often[0])
+        patch.setattr(writer, "STEPS", often[1])
+        yield
+
+
+def snapshots(saver: Saver) -> Iterator[Snapshot]:
+    """Yield the snapshots that are stored of the thread."""
+    for branch in saver.branches(THREAD):
+        found = saver.get_snapshot(THREAD, branch.id, upto=branch.head_seq)
+        while found is not None:
+            yield found
+            found = saver.get_snapshot(THREAD, branch.id, upto=found.seq - 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(graph=graphs(), script=SCRIPTS)
+def test_a_rebuilt_thread_reads_as_the_one_that_ran(kind: str, graph: Graph, script: Sequence[Act]) -> None:
+    """A copy of the log, read by a graph built anew, shows the same state and history as the warm graph that ran."""
+    with opened(kind) as saver, opened("memory") as other:
+        played = Played(graph, saver)
+        final = played.play(script)
+        copy(saver, other)
+        rebuilt = reader(graph, other)
+        assert final == rebuilt.get_state(played.player.config).values
+        assert played.state() == rebuilt.get_state(played.player.config)
+        assert played.history() == list(rebuilt.get_state_history(played.player.config))
+        for seen in played.history():
+            assert seen.values == rebuilt.get_state(seen.config).values
+
+
+@given(graph=graphs(), script=SCRIPTS)
+def test_what_a_run_returned_is_what_its_checkpoint_shows(graph: Graph, script: Sequence[Act]) -> None:
+    """After each act the value that the run handed to its caller equals the state that the log gives."""
+    with opened("memory") as saver:
+        played = Played(graph, saver)
+        for act in script:
+            before = len(played.player.returned)
+            perform(played.player.play(act), played.app)
+            if len(played.player.returned) > before:
+                returned = dict(played.player.returned[-1])
+                asked = tuple(returned.pop("__interrupt__", ()))
+                state = reader(graph, saver).get_state(played.player.config)
+                assert (state.values, state.interrupts) == (returned, asked)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(graph=graphs(), script=SCRIPTS, often=OFTEN)
+def test_every_snapshot_is_the_fold_to_its_event(
+    kind: str, graph: Graph, script: Sequence[Act], often: tuple[int, int]
+) -> None:
+    """Whatever makes snapshots due: each holds, to the byte, what folding the log from nothing gives at its event."""
+    with opened(kind) as saver, snapshots_due(often):
+        played = Played(graph, saver)
+        final = played.play(script)
+        helped = [reader(graph, saver).get_state(one.config) for one in played.history()]
+        for snapshot in list(snapshots(saver)):
+            assert dumps(freeze(fold(saver, snapshot.branch, snapshot.seq))) == snapshot.payload
+        assert helped == [reader(graph, saver).get_state(one.config) for one in played.history()]
+        assert final == reader(graph, saver).get_state(played.player.config).values
+
+
+@given(graph=graphs(orderly=True), script=SCRIPTS, often=OFTEN)
+def test_snapshots_change_nothing(graph: Graph, script: Sequence[Act], often: tuple[int, int]) -> None:
+    """The same script writes the same bytes, whether snapshots are taken never or all the time."""
+    with opened("memory") as rarely, opened("memory") as always:
+        once = Played(graph, rarely, settings=counted(), workers=1)
+        final = once.play(script)
+        with snapshots_due(often):
+            again = Played(graph, always, settings=counted(), workers=1)
+            assert final == again.play(script)
+        assert timeless(rarely) == timeless(always)
+
+
+@settings(max_examples=15)
+@given(graph=graphs(), script=SCRIPTS)
+def test_a_reopened_file_reads_as_the_thread_that_ran(graph: Graph, script: Sequence[Act]) -> None:
+    """A database that was closed and opened again shows the same state and history."""
+    with TemporaryDirectory() as folder:
+        place = str(Path(folder) / "log.sqlite")
+        with SqliteSaver(place, synchronous="NORMAL") as saver, snapshots_due((0, 1)):
+            played = Played(graph, saver)
+            played.play(script)
+            state, history = played.state(), played.history()
+        with SqliteSaver(place) as saver:
+            rebuilt = reader(graph, saver)
+            assert state == rebuilt.get_state(played.player.config)
+            assert history == list(rebuilt.get_state_history(played.player.config))
