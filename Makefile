@@ -73,7 +73,7 @@ lock: $(UV)  ## write uv.lock anew after a change of dependencies
 	@$(UV) lock --default-index https://pypi.org/simple
 
 clean:  ## remove what make and the tools have made
-	@rm -rf .venv .venvs .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist build
+	@rm -rf .demo .venv .venvs .tools .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist build
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml uv.lock $(wildcard libs/*/pyproject.toml) | $(UV)

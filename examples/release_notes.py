@@ -109,7 +109,7 @@ def draft(thread: Thread, chosen: Options) -> None:
     second = run_worker(thread, chosen)
     diary = desk_of(thread, chosen).diary
     after, twice = diary.done_by(second), diary.done_twice()
-    screen.say(f"   {len(before)} tasks recorded before the crash, {after} run after it, {twice} twice")
+    screen.say(f"   {commits.many(len(before), 'task')} recorded before the crash, {after} run after it, {twice} twice")
 
 
 def run_worker(thread: Thread, chosen: Options, *flags: str) -> int:

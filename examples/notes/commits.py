@@ -6,7 +6,7 @@ Outside a git repository, or without git, a bundled sample log stands in.
 import os
 import re
 import subprocess
-from collections.abc import Iterable
+from collections import Counter
 from pathlib import Path
 from typing import Final, NamedTuple, TypedDict
 
@@ -24,6 +24,7 @@ HEADINGS: Final = {
     "chore": "House",
     "revert": "Taken back",
     "other": "Other",
+    "thanks": "Thanks to",
 }
 """Kind of commit → heading, in the order of the notes."""
 ALIASES: Final = {"feature": "feat", "style": "refactor", "tests": "test", "build": "chore", "ci": "chore"}
@@ -64,7 +65,6 @@ class Section(TypedDict):
     """A heading of the notes and what stands below it."""
 
     heading: str
-    commits: int
     lines: list[str]
 
 
@@ -135,27 +135,37 @@ def _kind_of_verb(text: str) -> str:
     return next((VERB_TO_KIND[stem] for stem in stems if stem in VERB_TO_KIND), "other")
 
 
-def group(commits: Iterable[Commit]) -> list[Group]:
-    """Return the commits by kind, in the order of the headings."""
-    by_kind: dict[str, list[Commit]] = {}
+def group(commits: list[Commit]) -> list[Group]:
+    """Return the commits by kind, in the order of the headings, and once more all of them, for the thanks."""
+    by_kind: dict[str, list[Commit]] = {"thanks": commits}
     for commit in commits:
         by_kind.setdefault(commit["kind"], []).append(commit)
     return [Group(kind=kind, commits=by_kind[kind]) for kind in HEADINGS if kind in by_kind]
 
 
 def summarise(kind: str, commits: list[Commit]) -> Section:
-    """Return a section: what breaks first, commits of one scope together, the same text once."""
-    ordered = sorted(commits, key=lambda one: (not one["breaking"], one["scope"]))
-    lines: dict[str, list[str]] = {}
-    for one in ordered:
+    """Return a group's section."""
+    lines = _people(commits) if kind == "thanks" else _changes(commits)
+    return Section(heading=HEADINGS[kind], lines=lines)
+
+
+def many(count: int, thing: str) -> str:
+    """Return `1 commit`, `2 commits`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _changes(commits: list[Commit]) -> list[str]:
+    """Return what breaks first, commits of one scope together, the same text once."""
+    hashes: dict[str, list[str]] = {}
+    for one in sorted(commits, key=lambda one: (not one["breaking"], one["scope"])):
         scope = f"{one['scope']}: " if one["scope"] else ""
-        text = f"{'**breaking** ' if one['breaking'] else ''}{scope}{one['text']}"
-        lines.setdefault(text, []).append(one["hash"])
-    return Section(
-        heading=HEADINGS[kind],
-        commits=len(commits),
-        lines=[f"{text} ({', '.join(hashes)})" for text, hashes in lines.items()],
-    )
+        hashes.setdefault(f"{'**breaking** ' if one['breaking'] else ''}{scope}{one['text']}", []).append(one["hash"])
+    return [f"{text} ({', '.join(every)})" for text, every in hashes.items()]
+
+
+def _people(commits: list[Commit]) -> list[str]:
+    times = Counter(one["author"] for one in commits)
+    return [f"{author} ({many(count, 'commit')})" for author, count in times.most_common()]
 
 
 def _git(*words: str) -> str:

@@ -12,7 +12,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.tree import Tree
 
-from notes.commits import Source
+from notes.commits import Source, many
 from perdure.events import StepCommitted, TaskSucceeded
 from perdure.ports import Branch
 from perdure.thread import LoggedEvent
@@ -58,11 +58,10 @@ def tasks(events: list[TaskSucceeded]) -> None:
 def _result(node: str, written: dict[str, Any]) -> str:
     match node:
         case "collect":
-            groups = written["groups"]
-            return f"{sum(len(one['commits']) for one in groups)} commits in {len(groups)} groups"
+            return f"{many(written['commits'], 'commit')}, {many(len(written['groups']), 'section')} to write"
         case "summarise":
             [section] = written["sections"]
-            return f"{section['heading']}: {section['commits']}"
+            return f"{section['heading']} ({many(len(section['lines']), 'line')})"
         case "draft":
             return str(written["title"])
         case _:

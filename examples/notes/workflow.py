@@ -24,6 +24,7 @@ class Notes(TypedDict, total=False):
 
     project: str
     head: str
+    commits: int
     groups: list[Group]
     sections: Annotated[list[Section], operator.add]
     title: str
@@ -54,7 +55,8 @@ class Desk:
 
 def collect(state: Notes) -> Notes:
     """Read the log and sort the commits into groups."""
-    return {"groups": commits.group(commits.read_commits(state["head"]))}
+    found = commits.read_commits(state["head"])
+    return {"commits": len(found), "groups": commits.group(found)}
 
 
 def fan_out(state: Notes) -> list[Send]:
@@ -75,10 +77,7 @@ def summarise(task: Task, runtime: Runtime[Desk]) -> Notes:
 
 def draft(state: Notes) -> Notes:
     """Join the sections. They arrive in the order of the groups, whichever was done first."""
-    every = [commit for group in state["groups"] for commit in group["commits"]]
-    people = len({commit["author"] for commit in every})
-    opening = f"{len(every)} commits by {people} {'person' if people == 1 else 'people'}."
-    return {"title": f"Release notes of {state['project']}", "opening": opening}
+    return {"title": f"Release notes of {state['project']}", "opening": f"{commits.many(state['commits'], 'commit')}."}
 
 
 def approve(state: Notes) -> Notes:

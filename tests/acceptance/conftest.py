@@ -8,7 +8,7 @@ import pytest
 from perdure import Saver
 from perdure_memory import InMemorySaver
 from perdure_sqlite import SqliteSaver
-from tests.acceptance.worlds import World
+from tests.acceptance.both_worlds import World
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, TypedDict
 from perdure import END, START, Command, CompiledGraph, Send, StateGraph, interrupt
 from perdure.ports import Branch, Saver
 from perdure.types import RunnableConfig, StateSnapshot
-from tests.acceptance.crash_stage import Stage
+from tests.acceptance.crash_stage import Stage, Work
 
 THREAD: Final = "thread"
 ANSWERS: Final = {"name?": "Ada", "colour?": "green", "sure?": True}
@@ -90,10 +90,18 @@ def fork_twice(view: View) -> Move | None:
 # --- graphs -------------------------------------------------------------------------------------------------
 
 
+def _counted(name: str) -> Work:
+    return lambda _: {"steps": [name], "total": 1}
+
+
+def _noted(name: str) -> Work:
+    return lambda state: {"steps": [*state["steps"], name]}
+
+
 def chain(stage: Stage, saver: Saver) -> CompiledGraph:
     builder = StateGraph(Logged)
     for before, name in (START, "a"), ("a", "b"), ("b", "c"), ("c", "d"):
-        builder.add_node(name, stage.node(lambda _, name=name: {"steps": [name], "total": 1}))
+        builder.add_node(name, stage.node(_counted(name)))
         builder.add_edge(before, name)
     builder.add_edge("d", END)
     return builder.compile(saver)
@@ -120,7 +128,7 @@ def subgraphs(stage: Stage, saver: Saver) -> CompiledGraph:
     """A graph as a node, and one that a node calls."""
     called = _line(stage, "called 1", "called 2").compile()
     builder = StateGraph(Plain)
-    builder.add_node("first", stage.node(lambda state: {"steps": [*state["steps"], "first"]}))
+    builder.add_node("first", stage.node(_noted("first")))
     builder.add_node("inside", _line(stage, "inner 1", "inner 2").compile())
     builder.add_node("calls", stage.node(lambda state: stage.call(called, {"steps": state["steps"]})))
     builder.add_edge(START, "first")
@@ -133,7 +141,7 @@ def subgraphs(stage: Stage, saver: Saver) -> CompiledGraph:
 def _line(stage: Stage, *names: str) -> StateGraph:
     builder = StateGraph(Plain)
     for before, name in zip((START, *names), names, strict=False):
-        builder.add_node(name, stage.node(lambda state, name=name: {"steps": [*state["steps"], name]}))
+        builder.add_node(name, stage.node(_noted(name)))
         builder.add_edge(before, name)
     return builder
 
@@ -147,7 +155,7 @@ def questions(stage: Stage, saver: Saver) -> CompiledGraph:
         "ask", stage.node(lambda state: {"steps": [*state["steps"], interrupt("name?"), interrupt("colour?")]})
     )
     builder.add_node("inside", inner.compile())
-    builder.add_node("after", stage.node(lambda state: {"steps": [*state["steps"], "after"]}))
+    builder.add_node("after", stage.node(_noted("after")))
     builder.add_edge(START, "ask")
     builder.add_edge("ask", "inside")
     builder.add_edge("inside", "after")

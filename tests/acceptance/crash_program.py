@@ -8,13 +8,10 @@ Whoever runs, dies or goes on is a child, forked before any saver was opened. Pr
 
 import asyncio
 import json
-import os
 import re
 import shutil
-import signal
 import sys
-import traceback
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ from perdure.types import Durability, StateUpdate
 from perdure_sqlite import SqliteSaver
 from tests.acceptance.crash_graphs import PROGRAMS, THREAD, Invoke, Program, View
 from tests.acceptance.crash_stage import Stage, WatchedSaver
+from tests.acceptance.forks import fork, reap
 
 
 @dataclass
@@ -44,6 +42,10 @@ class Found:
     sound: list[bool]
     """Whether the hash chains held, before and after."""
     recorded_after: list[str]
+    done: list[str]
+    """`branch number, node` of each TaskSucceeded in the end: a task done anew under another id shows here."""
+    unfinished: list[str]
+    """The runs that have not finished exactly once, in the end."""
     ended: list[Any]
     """The values at the end of each branch."""
 
@@ -89,6 +91,7 @@ def go_on(folder: Path, program: Program, stage: Stage, durability: Durability, 
     run(folder, program, stage, durability)
     with SqliteSaver(folder / "log.db") as saver:
         thread = program.build(stage, saver).thread(THREAD)
+        ended = _records(thread, saver)
         found = Found(
             killed,
             story=told(records),
@@ -96,7 +99,9 @@ def go_on(folder: Path, program: Program, stage: Stage, durability: Durability, 
             before=before,
             after=stage.lines()[len(before) :],
             sound=[sound, bool(thread.verify())],
-            recorded_after=_succeeded(_records(thread, saver)),
+            recorded_after=_succeeded(ended),
+            done=_done(ended),
+            unfinished=_unfinished(ended),
             ended=[thread.history(branch=one.id)[0].values for one in thread.branches()],
         )
     (folder / "found.json").write_text(json.dumps(asdict(found)))
@@ -108,6 +113,17 @@ def _records(thread: Thread, saver: SqliteSaver) -> list[Record]:
 
 def _succeeded(records: list[Record]) -> list[str]:
     return [f"{one.branch} {one.task_id}" for one in records if one.kind == Kind.TASK_SUCCEEDED]
+
+
+def _done(records: list[Record]) -> list[str]:
+    branches = list(dict.fromkeys(one.branch for one in records))
+    done = [one for one in records if one.kind == Kind.TASK_SUCCEEDED]
+    return sorted(f"{branches.index(one.branch)} {json.loads(one.payload)['node']}" for one in done)
+
+
+def _unfinished(records: list[Record]) -> list[str]:
+    finished = Counter(one.run_id for one in records if one.kind == Kind.RUN_FINISHED)
+    return [one.run_id for one in records if one.kind == Kind.RUN_STARTED and finished[one.run_id] != 1]
 
 
 def told(records: list[Record]) -> list[str]:
@@ -124,31 +140,12 @@ def told(records: list[Record]) -> list[str]:
 # --- one after the other ------------------------------------------------------------------------------------
 
 
-def child(act: Callable[[], None]) -> bool:
-    """Do something in a forked process; tell whether it was killed with SIGKILL. Raises if it failed otherwise."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            act()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(pid, 0)
-    if status not in (0, signal.SIGKILL):
-        raise RuntimeError(f"the child ended with status {status}")
-    return status == signal.SIGKILL
-
-
 def explore(folder: Path, program: Program, asynchronous: bool, durability: Durability, fatal: int) -> Found:
     """Let one process run and die, and another one go on."""
     folder.mkdir()
     side = folder / "side"
-    killed = child(lambda: run(folder, program, Stage(side, asynchronous, fatal), durability))
-    if child(lambda: go_on(folder, program, Stage(side, asynchronous), durability, killed)):
+    killed = reap(fork(lambda: run(folder, program, Stage(side, asynchronous, fatal), durability)))
+    if reap(fork(lambda: go_on(folder, program, Stage(side, asynchronous), durability, killed))):
         raise RuntimeError("somebody killed the process that went on")
     found = Found(**json.loads((folder / "found.json").read_text()))
     shutil.rmtree(folder)

@@ -103,7 +103,7 @@ def identity(config: RunnableConfig) -> str:
 
 
 class WatchedSaver(SqliteSaver):
-    """A saver whose appends are places to die at. An async append passes four: its commit comes after its statements."""
+    """A saver whose appends are places to die at. An async append passes four: it is committed after its statements."""
 
     def __init__(self, path: Path, stage: Stage) -> None:
         super().__init__(path)

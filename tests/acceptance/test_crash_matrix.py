@@ -50,6 +50,8 @@ def check_point(found: Found, whole: Found) -> None:
     assert set(found.recorded) & set(names(found.after, "begin")) == set(), "a recorded task ran again"
     assert max(Counter(found.recorded_after).values()) == 1, "a task was recorded twice"
     assert set(found.recorded) <= set(found.recorded_after), "a recorded task vanished"
+    assert found.done == whole.done, "a task was done anew under another id"
+    assert found.unfinished == []
 
 
 def check_lost(found: Found, program: str) -> None:

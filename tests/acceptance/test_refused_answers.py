@@ -90,7 +90,10 @@ def test_one_stale_id_refuses_the_whole_map(asking_both: CompiledGraph, saver: S
 
 def test_ambiguous(asking_both: CompiledGraph, saver: Saver) -> None:
     """One answer for two questions is nobody's: the error lists both, and how to say which."""
-    with untouched(saver), pytest.raises(AmbiguousResumeError, match=r"2 questions are open.*a\?.*b\?.*resume=\{") as two:
+    with (
+        untouched(saver),
+        pytest.raises(AmbiguousResumeError, match=r"2 questions are open.*a\?.*b\?.*resume=\{") as two,
+    ):
         asking_both.invoke(Command(resume="x"), PLACE)
     assert two.value.pending_ids == tuple(ids(asking_both))
     assert asking_both.invoke(Command(resume=dict.fromkeys(ids(asking_both), "x")), PLACE) == {"a": "x", "b": "x"}
@@ -139,7 +142,7 @@ def test_answer_beside_a_bad_update(asking: CompiledGraph, saver: Saver) -> None
 def test_without_a_saver_nothing_can_be_resumed() -> None:
     """A graph that keeps nothing says what it lacks."""
     graph = StateGraph(State).add_node("ask_a", ask_a).add_edge(START, "ask_a").compile()
-    with pytest.raises((ResumeError, UsageError), match="checkpointer|saver"):
+    with pytest.raises((ResumeError, UsageError), match=r"checkpointer|saver"):
         graph.invoke(Command(resume="x"))
 
 
@@ -154,6 +157,6 @@ def test_pause_by_error_asks_no_question(saver: Saver) -> None:
     graph = StateGraph(State).add_node("wait", wait).add_edge(START, "wait").compile(saver)
     with pytest.raises(InterruptedError):
         graph.invoke({}, PLACE)
-    with untouched(saver), pytest.raises(NothingPendingError, match="InterruptedError.*invoke"):
+    with untouched(saver), pytest.raises(NothingPendingError, match=r"InterruptedError.*invoke"):
         graph.invoke(Command(resume="x"), PLACE)
     assert graph.invoke({"a": "x"}, PLACE) == {"a": "x", "b": "x"}

@@ -1,7 +1,7 @@
 """Calls that cannot be served: one typed error that says what was found and what to do, and not a byte is written."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 HERE: Any = {"thread_id": "here"}
 NOWHERE: Any = {"thread_id": "nowhere"}
+ONE: Any = {"thread_id": 1}
 
 
 class State(TypedDict, total=False):
@@ -48,6 +49,14 @@ def foreign(graph: CompiledGraph) -> Any:
     """Return a config of thread `here` with a checkpoint id of thread `there`."""
     config: Any = graph.get_state({"thread_id": "there"}).config
     return {**HERE, "checkpoint_id": config["configurable"]["checkpoint_id"]}
+
+
+def names(table: Sequence[tuple[Any, ...]]) -> list[str]:
+    return [str(row[0]) for row in table]
+
+
+def bodies(table: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [row[1:] for row in table]
 
 
 CONFIGS: list[tuple[str, Any, type[PerdureError], str]] = [
@@ -79,7 +88,7 @@ CONFIGS: list[tuple[str, Any, type[PerdureError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("config", "error", "found"), [case[1:] for case in CONFIGS], ids=[case[0] for case in CONFIGS])
+@pytest.mark.parametrize(("config", "error", "found"), bodies(CONFIGS), ids=names(CONFIGS))
 async def test_wrong_place(
     graph: CompiledGraph, saver: Saver, config: Any, error: type[PerdureError], found: str
 ) -> None:
@@ -101,7 +110,7 @@ async def test_wrong_place(
 
 async def test_number_as_thread_id_is_its_text(graph: CompiledGraph, saver: Saver) -> None:
     """1 and "1" are one thread, not two, flat or under `configurable`."""
-    graph.invoke({"count": 1, "log": []}, {"thread_id": 1})  # type: ignore[typeddict-item]
+    graph.invoke({"count": 1, "log": []}, ONE)
     assert graph.get_state({"configurable": {"thread_id": "1"}}).values["count"] == 2
     assert [one.thread_id for one in saver.list_threads()] == ["1", "here", "there"]
 
@@ -115,14 +124,15 @@ BOUNDS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("bounds", "found"), [case[1:] for case in BOUNDS], ids=[case[0] for case in BOUNDS])
+@pytest.mark.parametrize(("bounds", "found"), bodies(BOUNDS), ids=names(BOUNDS))
 async def test_wrong_bounds(graph: CompiledGraph, saver: Saver, bounds: Any, found: str) -> None:
     """Limits are read before anything runs."""
+    bounds = {**HERE, **bounds}
     with untouched(saver):
         with pytest.raises(UsageError, match=found):
-            graph.invoke({"count": 1}, {**HERE, **bounds})
+            graph.invoke({"count": 1}, bounds)
         with pytest.raises(UsageError, match=found):
-            await graph.ainvoke({"count": 1}, {**HERE, **bounds})
+            await graph.ainvoke({"count": 1}, bounds)
 
 
 OPTIONS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
@@ -136,7 +146,7 @@ OPTIONS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "found"), [case[1:] for case in OPTIONS], ids=[case[0] for case in OPTIONS])
+@pytest.mark.parametrize(("options", "error", "found"), bodies(OPTIONS), ids=names(OPTIONS))
 async def test_wrong_option(
     graph: CompiledGraph, saver: Saver, options: Any, error: type[Exception], found: str
 ) -> None:
@@ -156,7 +166,12 @@ INPUTS: list[tuple[str, Any, type[PerdureError], str]] = [
     ("text", "hello", UsageError, "found str: 'hello'"),
     ("value that cannot be stored", {"log": [1, {"image": object()}]}, EncodeError, r"\$\.log\[1\]\.image"),
     ("empty command", Command(), UsageError, "resume, update or goto"),
-    ("command for a graph around", Command(graph=Command.PARENT, update={"count": 1}), InvalidUpdateError, "parent|around"),
+    (
+        "command for a graph around",
+        Command(graph=Command.PARENT, update={}),
+        InvalidUpdateError,
+        "parent|around",
+    ),
     ("command with an unknown key", Command(update={"cuont": 1}), InvalidUpdateError, "unknown key 'cuont'"),
     ("command to an unknown node", Command(goto="stepp"), InvalidUpdateError, "no node 'stepp'.*'step'"),
     ("command that cannot be stored", Command(update={"log": [object()]}), EncodeError, r"\$\.log\[0\]"),
@@ -164,7 +179,7 @@ INPUTS: list[tuple[str, Any, type[PerdureError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "error", "found"), [case[1:] for case in INPUTS], ids=[case[0] for case in INPUTS])
+@pytest.mark.parametrize(("given", "error", "found"), bodies(INPUTS), ids=names(INPUTS))
 @pytest.mark.parametrize("place", [HERE, {"thread_id": "new"}], ids=["a finished thread", "a new thread"])
 async def test_wrong_input(
     graph: CompiledGraph, saver: Saver, place: Any, given: Any, error: type[PerdureError], found: str
@@ -188,7 +203,7 @@ UPDATES: list[tuple[str, Any, str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "node", "found"), [case[1:] for case in UPDATES], ids=[case[0] for case in UPDATES])
+@pytest.mark.parametrize(("values", "node", "found"), bodies(UPDATES), ids=names(UPDATES))
 async def test_wrong_update(graph: CompiledGraph, saver: Saver, values: Any, node: str | None, found: str) -> None:
     """An update that does not fit the state or the graph writes nothing."""
     with untouched(saver):
@@ -213,7 +228,13 @@ async def test_unknown_thread(graph: CompiledGraph, saver: Saver) -> None:
     """Reading it shows nothing, going on with it is refused, and neither creates it."""
     with untouched(saver):
         empty = graph.get_state(NOWHERE)
-        assert (empty.next, empty.tasks, empty.metadata, empty.created_at, empty.parent_config) == ((), (), None, None, None)
+        assert (empty.next, empty.tasks, empty.metadata, empty.created_at, empty.parent_config) == (
+            (),
+            (),
+            None,
+            None,
+            None,
+        )
         assert list(graph.get_state_history(NOWHERE)) == []
         assert graph.thread("nowhere").events() == []
         with pytest.raises(EmptyInputError, match="'nowhere' has nothing to go on from: pass an input"):

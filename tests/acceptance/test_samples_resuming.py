@@ -137,9 +137,7 @@ async def test_answer_goes_on(saver: Saver, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["stream", "astream"])
 @pytest.mark.anyio
-async def test_streamed_answer_prints_what_happens(
-    saver: Saver, form: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_streamed_answer_prints_what_happens(saver: Saver, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The chunks are what the node that was answered wrote."""
     graph = reviewing(saver)
     graph.invoke({"topic": "cats"}, PLACE)

@@ -16,6 +16,7 @@ from perdure_sqlite import SqliteSaver
 from tests.acceptance.two_writers import (
     CONFIG,
     PATIENCE,
+    Contest,
     asking,
     contend,
     contending,
@@ -58,13 +59,16 @@ def check_rounds(path: Path, outcomes: dict[str, list[str]], rounds: int) -> Non
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_two_processes_answer_the_same_question(path: Path, world: World) -> None:
-    """In each of 200 rounds one process wins, the other is told so, and the database is never locked."""
+@pytest.mark.parametrize("meeting", [False, True], ids=["asked", "appending"])
+def test_two_processes_answer_the_same_question(path: Path, world: World, meeting: bool) -> None:
+    """In each of 200 rounds one process wins, the other is told so, and the database is never locked: when both set off
+    at the question, and when both are about to append their answer to it.
+    """
     begin(path)
-    barrier = get_context("spawn").Barrier(2)
+    contest = Contest(path, meeting, 200, get_context("spawn").Barrier(2), world)
     with (
-        process(contending, path, "left", 200, barrier, world) as (_, left),
-        process(contending, path, "right", 200, barrier, world) as (_, right),
+        process(contending, contest, "left") as (_, left),
+        process(contending, contest, "right") as (_, right),
     ):
         outcomes = {"left": heard(left), "right": heard(right)}
     check_rounds(path, outcomes, 200)
@@ -100,10 +104,11 @@ class CountingSaver(SqliteSaver):
         return super().head(thread_id, branch)
 
 
-def test_a_warm_process_that_was_overtaken_reloads_once(path: Path) -> None:
+def test_a_warm_process_that_was_overtaken_reloads_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn after another process's turn is refused once, loads the thread once, and sees the other's turn; a turn
     after one's own loads nothing.
     """
+    monkeypatch.delenv("PERDURE_ALWAYS_SUSPENDING", raising=False)  # it keeps nothing warm
     expected: list[str] = []
 
     def turn(entry: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated, Any, Final, Protocol, TypedDict
+from typing import Annotated, Any, Final, NamedTuple, Protocol, TypedDict
 
 from perdure import END, START, Command, CompiledGraph, StateGraph, interrupt
 from perdure.errors import PerdureError
@@ -52,19 +52,46 @@ def echoing(saver: Saver) -> CompiledGraph:
 def stopping(saver: Saver, stop: Callable[[str], None]) -> CompiledGraph:
     """A line of three nodes that call `stop` with their name."""
     builder = StateGraph(Log)
+
+    def step(name: str) -> Callable[[Log], dict[str, list[str]]]:
+        def run(_: Log) -> dict[str, list[str]]:
+            stop(name)
+            return {"entries": [name]}
+
+        return run
+
     for before, name in (START, "first"), ("first", "second"), ("second", "third"):
-        builder.add_node(name, lambda _, name=name: stop(name) or {"entries": [name]})
+        builder.add_node(name, step(name))
         builder.add_edge(before, name)
     return builder.compile(saver)
 
 
+class MeetingSaver(SqliteSaver):
+    """A saver whose next append, once told so, begins when the other process's does."""
+
+    meet: Callable[[], object] | None = None
+
+    def append(self, *args: Any, **options: Any) -> int:
+        meet, self.meet = self.meet, None
+        if meet is not None:
+            meet()
+        return super().append(*args, **options)
+
+
 def contend(graph: CompiledGraph, name: str, rounds: int, barrier: Barrier, world: World) -> list[str]:
-    """Answer the open question `rounds` times, each time together with others; return `won`, or the error's name."""
+    """Answer the open question `rounds` times, each time together with others; return `won`, or the error's name.
+
+    All set off together when they know the question, or with a `MeetingSaver` when they are about to append the answer.
+    """
     outcomes: list[str] = []
+    saver = graph.checkpointer
     for number in range(rounds):
         barrier.wait(PATIENCE)  # all have ended the round before
         (question,) = graph.get_state(CONFIG).interrupts
-        barrier.wait(PATIENCE)  # all know the question
+        if isinstance(saver, MeetingSaver):
+            saver.meet = lambda: barrier.wait(PATIENCE)
+        else:
+            barrier.wait(PATIENCE)
         try:
             invoke(graph, Command(resume={question.id: f"{name} {number}"}), CONFIG, world)
             outcomes.append("won")
@@ -76,9 +103,20 @@ def contend(graph: CompiledGraph, name: str, rounds: int, barrier: Barrier, worl
 # --- what runs in another process ---------------------------------------------------------------------------
 
 
-def contending(path: Path, name: str, rounds: int, barrier: Barrier, world: World, pipe: Connection) -> None:
+class Contest(NamedTuple):
+    """What two processes contend for, and how."""
+
+    path: Path
+    meeting: bool
+    rounds: int
+    barrier: Barrier
+    world: World
+
+
+def contending(contest: Contest, name: str, pipe: Connection) -> None:
     """Contend, and send the outcomes."""
-    with SqliteSaver(path) as saver:
+    path, meeting, rounds, barrier, world = contest
+    with MeetingSaver(path) if meeting else SqliteSaver(path) as saver:
         pipe.send(contend(asking(saver), name, rounds, barrier, world))
 
 

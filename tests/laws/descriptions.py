@@ -4,7 +4,7 @@ A description holds no code, so a failing one shrinks well, prints as what it is
 process. `graphs` builds them; nothing here runs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from hypothesis import strategies as st
@@ -84,59 +84,65 @@ class Graph:
     stages: tuple[Stage, ...]
 
 
-def nodes(
-    *, inner: st.SearchStrategy[Graph] | None, parallel: bool, outermost: bool = False
-) -> st.SearchStrategy[Node]:
-    """Draw a node.
+Order: TypeAlias = Literal["free", "steady", "strict"]
+"""Which events come, and in which order: whatever the threads make of it · always the same ones, because nothing fails
+beside others (which races against their starts) · with one worker, in the same order, because nothing beside others
+calls a graph either (which records from threads of its own)."""
 
-    A parallel one leaves alone the channels that only one task of a step may write. Only the outermost graph's nodes
-    change items in place: a graph inside would change them for the graph around it, too, which never returns them.
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node stands, as far as it matters for what it may do."""
+
+    outermost: bool = True
+    """In the root graph."""
+    beside: bool = False
+    """Others run in the same step, so it leaves alone the channels that only one task of a step may write."""
+    flaky: bool = True
+    """It may fail."""
+
+
+def nodes(place: Place, inner: st.SearchStrategy[Graph] | None) -> st.SearchStrategy[Node]:
+    """Draw a node; `inner` draws the graphs inside of it.
+
+    Only the outermost graph's nodes change items in place: a graph inside would change them for the graph around it,
+    too, which never returns them.
     """
     kinds: list[Plain] = ["no", "whole", "grown", "shorter"]
-    if outermost:
+    if place.outermost:
         kinds.append("deep")
-    plain: st.SearchStrategy[Plain] = st.sampled_from(kinds)
     seldom = st.sampled_from([0, 0, 0, 1, 2])
-    if parallel and orderly:
-        inner = None
     return st.builds(
         Node,
         writes=st.lists(st.sampled_from(REDUCED), unique=True, max_size=3).map(tuple),
-        plain=st.just("no") if parallel else plain,
+        plain=st.just("no") if place.beside else st.sampled_from(kinds),
         command=st.booleans(),
         asks=seldom,
-        fails=st.just(0) if parallel and orderly else seldom,
+        fails=seldom if place.flaky else st.just(0),
         retried=st.booleans(),
         inner=st.none() if inner is None else st.none() | st.none() | inner,
         how=st.sampled_from(["node", "call", "twice"]),
     )
 
 
-def stages(inner: st.SearchStrategy[Graph] | None, *, outermost: bool, orderly: bool) -> st.SearchStrategy[Stage]:
-    """Draw a stage."""
-    alone = nodes(inner=inner, parallel=False, outermost=outermost)
-    beside = nodes(inner=inner, parallel=True, orderly=orderly)
+def graphs(depth: int = 2, length: int = 3, *, order: Order = "free", place: Place | None = None) -> st.SearchStrategy[Graph]:
+    """Draw a graph of up to `length` stages, with graphs inside down to `depth`."""
+    place = place or Place()
+    aside = replace(place, beside=True, flaky=place.flaky and order == "free")
+    alone = nodes(place, _inner(depth, order, place))
+    beside = nodes(aside, None if order == "strict" else _inner(depth, order, aside))
     arm = st.lists(beside, min_size=1, max_size=2).map(tuple)
-    return st.one_of(
+    stage: st.SearchStrategy[Stage] = st.one_of(
         st.builds(Single, alone),
         st.builds(Jump, alone),
         st.builds(Loop, alone, st.integers(1, 3)),
         st.builds(Fan, st.lists(arm, min_size=2, max_size=3).map(tuple), st.booleans()),
         st.builds(Sends, beside, st.integers(0, 3), st.booleans()),
     )
+    return st.lists(stage, min_size=1, max_size=length).map(lambda found: Graph(tuple(found)))
 
 
-def graphs(
-    depth: int = 2, length: int = 3, *, outermost: bool = True, orderly: bool = False
-) -> st.SearchStrategy[Graph]:
-    """Draw a graph.
-
-    Args:
-        depth: How many graphs may be inside one another.
-        length: How many stages it may have.
-        outermost: It is inside no other.
-        orderly: With one worker, its events come in the same order each time: parallel nodes neither fail (which
-            races against the start of the others) nor call graphs (which record from threads of their own).
-    """
-    inner = graphs(depth - 1, 2, outermost=False, orderly=orderly) if depth else None
-    return st.lists(stages(inner, outermost=outermost, orderly=orderly), min_size=1, max_size=length).map(lambda found: Graph(tuple(found)))
+def _inner(depth: int, order: Order, place: Place) -> st.SearchStrategy[Graph] | None:
+    if not depth:
+        return None
+    return graphs(depth - 1, 2, order=order, place=Place(outermost=False, flaky=place.flaky))

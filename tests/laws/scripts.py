@@ -6,6 +6,7 @@ calls of the graph; `perform` and `aperform` are its two worlds.
 """
 
 from collections.abc import Generator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
 
@@ -66,7 +67,12 @@ class Fork:
     node: int = 0
 
 
-Act: TypeAlias = Turn | Answer | Update | Fork
+@dataclass(frozen=True)
+class Settle:
+    """The thread goes on until it is done."""
+
+
+Act: TypeAlias = Turn | Answer | Update | Fork | Settle
 DURABILITIES: st.SearchStrategy[Durability] = st.sampled_from(["sync", "async", "exit"])
 TURNS = st.builds(Turn, st.integers(0, 2), st.booleans(), DURABILITIES)
 ACTS: st.SearchStrategy[Act] = st.one_of(
@@ -80,14 +86,27 @@ SCRIPTS: st.SearchStrategy[tuple[Act, ...]] = st.builds(
 )
 
 
+def orderly(script: Sequence[Act]) -> tuple[Act, ...]:
+    """Return the script with a done thread before each update and fork.
+
+    Beside an open step they would plan nodes to run side by side that the description puts one after the other.
+    """
+    return tuple(one for act in script for one in ([Settle(), act] if isinstance(act, Update | Fork) else [act]))
+
+
 class Player:
     """Plays acts on one thread of a graph."""
 
-    def __init__(self, nodes: Sequence[str], *, workers: int | None = None) -> None:
+    def __init__(
+        self, nodes: Sequence[str], *, workers: int | None = None, config: dict[str, Any] | None = None
+    ) -> None:
         self.nodes = nodes
-        self.config: dict[str, Any] = {"configurable": {"thread_id": THREAD}, "max_concurrency": workers}
+        self.config: dict[str, Any] = {
+            **(config or {"configurable": {"thread_id": THREAD}}),
+            "max_concurrency": workers,
+        }
         self.returned: list[Any] = []
-        """What the calls that run the graph have returned."""
+        """What the calls that run the graph have returned, or streamed (a list)."""
 
     def play(self, act: Act) -> Play[None]:
         """Play one act."""
@@ -101,6 +120,8 @@ class Player:
                 yield from self._update(self.config, node, plain)
             case Fork(at, update, node):
                 yield from self._fork(at, update, node)
+            case Settle():
+                yield from self.settle()
             case _:
                 assert_never(act)
 
@@ -136,10 +157,9 @@ class Player:
         """Run the thread until it waits or is done, whatever fails."""
         for _ in range(PATIENCE):
             try:
-                if streamed:
-                    yield Do("stream", (given, config), {"durability": durability, "stream_mode": ["values", "updates"]})
-                else:
-                    self.returned.append((yield Do("invoke", (given, config), {"durability": durability})))
+                method, options = ("stream", {"stream_mode": ["values", "updates"]}) if streamed else ("invoke", {})
+                returned = yield Do(method, (given, config), {"durability": durability, **options})
+                self.returned.append(deepcopy(returned))
                 return
             except FlakyError:
                 given, config = None, self.config
@@ -170,7 +190,7 @@ def perform(flow: Play[T], graph: CompiledGraph) -> T:
             try:
                 reply = getattr(graph, do.method)(*do.args, **do.options)
                 if do.method in ("stream", "get_state_history"):
-                    reply = list(reply)
+                    reply = [deepcopy(one) for one in reply]  # as it comes: what is nested is shared with warm state
             except FlakyError as error:
                 do = flow.throw(error)
             else:
@@ -187,7 +207,7 @@ async def aperform(flow: Play[T], graph: CompiledGraph) -> T:
             try:
                 called = getattr(graph, "a" + do.method)(*do.args, **do.options)
                 if do.method in ("stream", "get_state_history"):
-                    reply = [one async for one in called]
+                    reply = [deepcopy(one) async for one in called]
                 else:
                     reply = await called
             except FlakyError as error:

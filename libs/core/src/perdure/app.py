@@ -3,16 +3,15 @@
 Each public method exists twice, sync and async; both build the same flow and hand it to a driver.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Unpack
 
-from perdure.call import Call, RunOptions, Settings, pick, shape
+from perdure.call import Call, RunOptions, Settings, pick
 from perdure.definition.blueprint import Blueprint
-from perdure.engine.drive_async import AsyncDriver, aflush
+from perdure.engine.drive_async import AsyncDriver
 from perdure.engine.drive_sync import SyncDriver
-from perdure.engine.session import Session
-from perdure.engine.start import Result, outcome
+from perdure.engine.start import Result, check, outcome
 from perdure.lineage import aanswer, answer
 from perdure.reading import Reading
 from perdure.thread import Thread
@@ -63,7 +62,7 @@ class CompiledGraph:
         if options.get("stream_mode") not in (None, "values"):
             return list(self.stream(input, config, **options))
         call = Call(self.blueprint, self.settings, input, config, options)
-        driver: SyncDriver[Result] = SyncDriver(call.saver, None, call.workers)
+        driver: SyncDriver[Result] = SyncDriver(call.saver, workers=call.workers)
         return pick(outcome(driver.run(call.flow())), options.get("output_keys"))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Any:
@@ -71,8 +70,8 @@ class CompiledGraph:
         if options.get("stream_mode") not in (None, "values"):
             return [part async for part in self.astream(input, config, **options)]
         call = Call(self.blueprint, self.settings, input, config, options)
-        call.attach = _in_loop
-        driver: AsyncDriver[Result] = AsyncDriver(call.saver, None, call.workers)
+        driver: AsyncDriver[Result] = AsyncDriver(call.saver, workers=call.workers)
+        call.attach = driver.lend
         return pick(outcome(await driver.run(call.flow())), options.get("output_keys"))
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Iterator[Any]:
@@ -81,33 +80,28 @@ class CompiledGraph:
         Closing the iterator cancels the run. Arguments and errors as of `invoke`.
         """
         call = Call(self.blueprint, self.settings, input, config, options, streaming=True)
-        listed, subgraphs = _listed(options), bool(options.get("subgraphs"))
         driver: SyncDriver[Result] = SyncDriver(call.saver, call.reader, call.workers)
         try:
             for part in driver.drive(call.flow()):
-                yield shape(part, listed=listed, subgraphs=subgraphs)
+                yield call.shape(part)
         finally:
             call.leave()
-        if driver.result.error is not None:
-            raise driver.result.error
+        check(driver.result)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]
     ) -> AsyncIterator[Any]:
         """`stream`, async."""
         call = Call(self.blueprint, self.settings, input, config, options, streaming=True)
-        call.attach = _in_loop
-        listed, subgraphs = _listed(options), bool(options.get("subgraphs"))
         driver: AsyncDriver[Result] = AsyncDriver(call.saver, call.reader, call.workers)
-        parts = driver.drive(call.flow())
+        call.attach = driver.lend
         try:
-            async for part in parts:
-                yield shape(part, listed=listed, subgraphs=subgraphs)
+            async with aclosing(driver.drive(call.flow())) as parts:
+                async for part in parts:
+                    yield call.shape(part)
         finally:
-            await parts.aclose()
             call.leave()
-        if driver.result.error is not None:
-            raise driver.result.error
+        check(driver.result)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -158,7 +152,7 @@ class CompiledGraph:
     ) -> RunnableConfig:
         """Write to the state as if node `as_node` had returned `values`; return the new checkpoint's config.
 
-        On an old checkpoint this begins a branch. Raises InvalidUpdateError when it is not clear which node it speaks for.
+        On an old checkpoint it begins a branch. Raises InvalidUpdateError when it is unclear which node it speaks for.
         """
         return self.bulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
 
@@ -171,14 +165,14 @@ class CompiledGraph:
     def bulk_update_state(self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]) -> RunnableConfig:
         """Apply lists of updates, a checkpoint a list; return the last one's config."""
         driver: SyncDriver[RunnableConfig] = SyncDriver(self._reading.saver)
-        return driver.run(self._reading.update(config, supersteps, attach=_alone))
+        return driver.run(self._reading.update(config, supersteps))
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """`bulk_update_state`, async."""
         driver: AsyncDriver[RunnableConfig] = AsyncDriver(self._reading.saver)
-        return await driver.run(self._reading.update(config, supersteps, attach=_in_loop))
+        return await driver.run(self._reading.update(config, supersteps, attach=driver.lend))
 
     def thread(self, thread_id: str, *, actor: str = "") -> Thread:
         """Return a handle of one thread, so that nobody has to build config dicts.
@@ -193,17 +187,3 @@ class CompiledGraph:
     def reading(self) -> Reading:
         """What a handle needs of this graph."""
         return self._reading
-
-
-def _alone(_: Session) -> None:
-    return None
-
-
-def _in_loop(session: Session) -> None:
-    """Let threads of an async run flush through its loop."""
-    session.loop, session.flush_in_loop = asyncio.get_running_loop(), aflush
-
-
-def _listed(options: RunOptions) -> bool:
-    mode = options.get("stream_mode")
-    return mode is not None and not isinstance(mode, str)

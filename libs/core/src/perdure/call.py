@@ -18,7 +18,7 @@ from perdure.engine.nested import call_graph
 from perdure.engine.projections import projections_of
 from perdure.engine.session import Session, Terms
 from perdure.engine.start import Result, Run
-from perdure.engine.stream import Part, Stream, Subscription
+from perdure.engine.stream import NOBODY, Part, Stream, Subscription
 from perdure.errors import UsageError
 from perdure.ids import Clock, IdSource, RandomIds, SystemClock
 from perdure.ports import Saver
@@ -66,7 +66,7 @@ class Settings:
     ids: IdSource = field(default_factory=RandomIds)
 
     def for_environment(self) -> "Settings":
-        """Return the settings with what the environment turns on: `PERDURE_STRICT_STATE`, `PERDURE_ALWAYS_SUSPENDING`."""
+        """Return the settings with what the environment adds: `PERDURE_STRICT_STATE`, `PERDURE_ALWAYS_SUSPENDING`."""
         strict = self.strict or bool(os.environ.get("PERDURE_STRICT_STATE"))
         suspending = self.suspending or bool(os.environ.get("PERDURE_ALWAYS_SUSPENDING"))
         warm = self.warm and not suspending
@@ -100,9 +100,9 @@ class Call:
         _check_keys(blueprint, options.get("output_keys"))
         self.modes = modes_of(options.get("stream_mode"), streaming)
         self.workers = max_concurrency_of(self.config)
-        self.attach: Callable[[Session], None] = _alone
+        self.attach: Callable[[Session], None] = alone
         self.stream = Stream()
-        self.reader: Subscription | None = None
+        self.reader = NOBODY
         self._limit = recursion_limit_of(self.config)
         self._caller = self._joined()
         caller = self._caller
@@ -127,9 +127,18 @@ class Call:
         """Return the flow of this call."""
         return self._root() if self._caller is None else self._inner(self._caller)
 
+    def shape(self, part: Part) -> Any:
+        """Return a part as its reader sees it: data, (mode, data), (namespace, data) or (namespace, mode, data)."""
+        mode, subgraphs = self.options.get("stream_mode"), self.options.get("subgraphs")
+        listed = mode is not None and not isinstance(mode, str)
+        path = tuple(part.namespace.split("|")) if part.namespace else ()
+        if listed:
+            return (path, part.mode, part.data) if subgraphs else (part.mode, part.data)
+        return (path, part.data) if subgraphs else part.data
+
     def leave(self) -> None:
         """Stop reading."""
-        if self.reader is not None and self.reader in self._readers:
+        if self.reader in self._readers:
             self._readers.remove(self.reader)
 
     @property
@@ -187,7 +196,7 @@ class Call:
             configurable=configurable_of(config),
             config={name: value for name, value in config.items() if name in ("tags", "callbacks", "run_name")},
             actor=options.get("actor", ""),
-            only_output=self.reader is None,
+            only_output=self.reader is NOBODY,
             outer=CURRENT.get(None) if self.settings.saver is False else None,
             strict=self.settings.strict,
             suspending=self.settings.suspending,
@@ -203,14 +212,6 @@ def modes_of(mode: StreamMode | Sequence[StreamMode] | None, streaming: bool) ->
     if unknown:
         raise UsageError(f"There is no stream mode {unknown[0]!r}; there are {', '.join(MODES)}.")
     return modes
-
-
-def shape(part: Part, *, listed: bool, subgraphs: bool) -> Any:
-    """Return a part as its reader sees it: data, (mode, data), (namespace, data) or (namespace, mode, data)."""
-    path = tuple(part.namespace.split("|")) if part.namespace else ()
-    if listed:
-        return (path, part.mode, part.data) if subgraphs else (part.mode, part.data)
-    return (path, part.data) if subgraphs else part.data
 
 
 def pick(values: Any, keys: str | Sequence[str] | None) -> Any:
@@ -237,8 +238,8 @@ def _durability(durability: Durability | None) -> Durability:
     return durability
 
 
-def _alone(_: Session) -> None:
-    return None
+def alone(_: Session) -> None:
+    """Lend a session nothing: its run has no loop."""
 
 
 def _nodes(blueprint: Blueprint, nodes: Sequence[str] | Literal["*"] | None) -> frozenset[str] | Literal["*"] | None:

@@ -91,13 +91,11 @@ def _run_started(event: RunStarted) -> Tree:
     tree = some(base=event.base, passing=event.passing, metadata=to_tree(dict(event.metadata), "$<metadata>"))
     if event.input is not None:
         tree["input"] = dump_writes(event.input)
-    return {
-        "graph": event.graph,
-        "fingerprint": event.fingerprint,
-        "durability": event.durability,
-        "recursion_limit": event.recursion_limit,
-        **tree,
-    }
+    if event.durability != "sync":
+        tree["durability"] = event.durability
+    if event.recursion_limit:
+        tree["recursion_limit"] = event.recursion_limit
+    return {"graph": event.graph, "fingerprint": event.fingerprint, **tree}
 
 
 def _read_run_started(tree: Tree) -> RunStarted:
@@ -106,9 +104,9 @@ def _read_run_started(tree: Tree) -> RunStarted:
         fingerprint=tree["fingerprint"],
         input=None if tree.get("input") is None else load_writes(tree["input"]),
         base=tree.get("base"),
-        durability=tree["durability"],
+        durability=tree.get("durability", "sync"),
         passing=tuple(tree.get("passing", ())),
-        recursion_limit=tree["recursion_limit"],
+        recursion_limit=tree.get("recursion_limit", 0),
         metadata=from_tree(tree.get("metadata", {})),
     )
 

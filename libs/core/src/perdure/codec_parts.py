@@ -32,11 +32,13 @@ def path_of(channel: str) -> str:
 
 
 def dump_write(write: Write) -> list[Any]:
+    """Return a write as [channel, operand] or [channel, operand, how]."""
     operand = to_tree(write.operand, path_of(write.channel))
     return [write.channel, operand] if write.how == "value" else [write.channel, operand, write.how]
 
 
 def load_write(tree: list[Any]) -> Write:
+    """Return the write that `dump_write` was given."""
     if len(tree) == 2:
         return Write(text(tree[0]), from_tree(tree[1]))
     how: How = tree[2]
@@ -46,6 +48,7 @@ def load_write(tree: list[Any]) -> Write:
 
 
 def dump_route(route: Route) -> Any:
+    """Return a route as its node's name, or as an object with the input it sends."""
     if not route.send:
         return route.node
     tree = {"send": route.node, "arg": to_tree(route.arg, f"$<Send to {route.node}>")}
@@ -53,12 +56,14 @@ def dump_route(route: Route) -> Any:
 
 
 def load_route(tree: Any) -> Route:
+    """Return the route that `dump_route` was given."""
     if isinstance(tree, str):
         return Route(tree)
     return Route(text(tree["send"]), send=True, arg=from_tree(tree["arg"]), timeout=tree.get("timeout"))
 
 
 def text(tree: Any) -> str:
+    """Return `tree` if it is text."""
     if not isinstance(tree, str):
         raise ValueError(f"text expected, found {type(tree).__name__}")
     return tree
@@ -77,6 +82,7 @@ def _load_operand(tree: Tree) -> Operand:
 
 
 def dump_change(channel: str, change: Change) -> Tree:
+    """Return a change as an object whose first key is its kind."""
     path = path_of(channel)
     match change:
         case Set(operand):
@@ -95,6 +101,7 @@ def dump_change(channel: str, change: Change) -> Tree:
 
 
 def load_change(tree: Tree) -> Change:
+    """Return the change that `dump_change` was given."""
     match tree:
         case {"set": operand}:
             return Set(_load_operand(operand))
@@ -111,6 +118,7 @@ def load_change(tree: Tree) -> Change:
 
 
 def dump_task(task: PlannedTask) -> Tree:
+    """Return a planned task as an object; what is usual is left out."""
     tree: Tree = {"id": task.id, "node": task.node}
     if task.kind != "pull":
         tree |= {"kind": task.kind, "index": task.index}
@@ -122,6 +130,7 @@ def dump_task(task: PlannedTask) -> Tree:
 
 
 def load_task(tree: Tree) -> PlannedTask:
+    """Return the task that `dump_task` was given."""
     arg = tree.get("arg")
     return PlannedTask(
         text(tree["id"]),
@@ -135,16 +144,19 @@ def load_task(tree: Tree) -> PlannedTask:
 
 def some(**fields: Any) -> Tree:
     """Return the fields that say something."""
-    return {name: value for name, value in fields.items() if value is not None and value != () and value != {}}
+    return {name: value for name, value in fields.items() if value not in (None, (), {})}
 
 
 def dump_writes(writes: tuple[Write, ...]) -> list[Any]:
+    """Return writes in order."""
     return [dump_write(write) for write in writes]
 
 
 def load_writes(tree: list[Any]) -> tuple[Write, ...]:
+    """Return the writes that `dump_writes` was given."""
     return tuple([load_write(write) for write in tree])
 
 
 def load_routes(tree: list[Any]) -> tuple[Route, ...]:
+    """Return routes in order."""
     return tuple([load_route(route) for route in tree])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from perdure.engine.session import RECURSION_LIMIT
 from perdure.errors import MissingThreadError, UsageError
 
 PLACE: Final = ("thread_id", "checkpoint_id", "checkpoint_ns", "branch")
-RECURSION_LIMIT: Final = 10_007
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ class RunStarted:
     passing: tuple[str, ...] = ()
     """The checkpoints at which the run before had stopped for a breakpoint, and which this run passes."""
     recursion_limit: int = 0
+    """Supersteps; 0: the default."""
     metadata: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -208,7 +209,7 @@ class InterruptResolved:
 
 @dataclass(frozen=True, slots=True)
 class StateUpdated:
-    """A human or a program wrote to the state, as if it were node `as_node`. The envelope's task id names the update."""
+    """A human or a program wrote to the state, as if it were node `as_node`. The envelope's task id names it."""
 
     as_node: str | None
     writes: tuple[Write, ...]

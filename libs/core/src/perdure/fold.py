@@ -18,7 +18,9 @@ def own(value: Value) -> Value:
     return value.copy() if kind is list or kind is dict or kind is set else value
 
 
-def apply(values: dict[str, Value], changes: Mapping[str, Change], resolve: Resolve) -> None:
+def apply(  # noqa: C901 - a case a change
+    values: dict[str, Value], changes: Mapping[str, Change], resolve: Resolve
+) -> None:
     """Bring `values` up to date, in place.
 
     Raises KeyError (a reference to nothing) or TypeError (a change that does not fit) when the log is corrupt.

@@ -6,7 +6,8 @@ its parent's up to the fork, and so on.
 """
 
 from collections.abc import Callable, Generator
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from perdure.chain import link
 from perdure.errors import CorruptEventError, UnknownCheckpointError, UsageError
@@ -20,6 +21,13 @@ PAGE: Final = 1000
 """Events per read: bounds memory and how long a read transaction lives."""
 
 
+class Asked(Protocol):
+    """A driver, as far as a flow that only asks needs one."""
+
+    def ask(self, question: "Ask") -> Any:
+        """Call the saver."""
+
+
 class Ask(NamedTuple):
     """Effect: call this method of the saver and send its answer."""
 
@@ -27,38 +35,76 @@ class Ask(NamedTuple):
     args: tuple[Any, ...] = ()
     options: dict[str, Any] = {}  # noqa: RUF012 - a tuple's default, never mutated
 
+    def on(self, driver: Asked) -> Any:
+        """Let a driver do it."""
+        return driver.ask(self)
+
 
 Asking: TypeAlias = Generator[Ask, Any, T]
 
 
+class SyncCalls:
+    """The sync face of a saver, as a driver of flows that only ask."""
+
+    def __init__(self, saver: Saver | None) -> None:
+        self._saver = saver
+
+    def ask(self, question: Ask) -> Any:
+        """Call the saver."""
+        return getattr(self._saver, question.method)(*question.args, **question.options)
+
+
+class AsyncCalls:
+    """The async face of a saver, as a driver of flows that only ask."""
+
+    def __init__(self, saver: Saver | None) -> None:
+        self._saver = saver
+
+    def ask(self, question: Ask) -> Any:
+        """Call the saver; the caller awaits."""
+        return getattr(self._saver, "a" + question.method)(*question.args, **question.options)
+
+
 def answer(flow: Asking[T], saver: Saver) -> T:
     """Drive a flow that only asks, sync."""
-    try:
-        ask = next(flow)
-        while True:
-            try:
-                reply = getattr(saver, ask.method)(*ask.args, **ask.options)
-            except Exception as exc:
-                ask = flow.throw(exc)
-            else:
-                ask = flow.send(reply)
-    except StopIteration as stop:
-        return stop.value  # type: ignore[no-any-return]
+    return run_asks(flow, SyncCalls(saver))
 
 
 async def aanswer(flow: Asking[T], saver: Saver) -> T:
     """Drive a flow that only asks, async."""
+    return await arun_asks(flow, AsyncCalls(saver))
+
+
+def run_asks(flow: Generator[Any, Any, T], driver: Any) -> T:
+    """Drive a flow whose every effect the driver does at once."""
     try:
-        ask = next(flow)
+        effect = next(flow)
         while True:
             try:
-                reply = await getattr(saver, "a" + ask.method)(*ask.args, **ask.options)
-            except Exception as exc:
-                ask = flow.throw(exc)
+                reply = effect.on(driver)
+            except Exception as exc:  # noqa: BLE001 - for the flow to handle
+                effect = flow.throw(exc)
             else:
-                ask = flow.send(reply)
+                effect = flow.send(reply)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+
+
+async def arun_asks(flow: Generator[Any, Any, T], driver: Any) -> T:
+    """Drive a flow whose every effect the driver gives something to await for."""
+    turn = partial(next, flow)
+    try:
+        while True:
+            turn = await _after(flow, turn(), driver)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+
+
+async def _after(flow: Generator[Any, Any, T], effect: Any, driver: Any) -> "partial[Any]":
+    try:
+        return partial(flow.send, await effect.on(driver))
+    except Exception as exc:  # noqa: BLE001 - for the flow to handle
+        return partial(flow.throw, exc)
 
 
 class Segment(NamedTuple):

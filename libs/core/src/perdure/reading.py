@@ -1,9 +1,9 @@
-"""Looking at a thread and writing to it from outside a run: from arguments to flows, for `CompiledGraph` and `Thread`."""
+"""Looking at a thread and writing to it from outside a run: from arguments to flows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from perdure.call import Settings
+from perdure.call import Settings, alone
 from perdure.config import Address, address_of
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.effects import Flow
@@ -12,7 +12,7 @@ from perdure.engine.projections import projections_of
 from perdure.engine.session import Session, Terms
 from perdure.engine.snapshots import nothing_yet, snapshot_of
 from perdure.engine.stream import Stream
-from perdure.engine.timetravel import history, newest_checkpoint, state_at
+from perdure.engine.timetravel import Query, history, newest_checkpoint, state_at
 from perdure.engine.update import Target, fork_at, update_state
 from perdure.engine.writer import Writer
 from perdure.errors import UsageError
@@ -47,7 +47,7 @@ class Reading:
             return self._view(thread_id, loaded, namespace, live=False, subgraphs=subgraphs)
         newest = yield from self._newest(thread_id, address.branch)
         if newest is None:
-            return nothing_yet(self._blueprint, {"configurable": {"thread_id": thread_id}})
+            return nothing_yet({"configurable": {"thread_id": thread_id}})
         graph = newest.state.graphs.get(address.namespace)
         if graph is not None and graph.checkpoint:
             view = self._view(thread_id, newest, address.namespace, live=True, subgraphs=subgraphs)
@@ -68,17 +68,16 @@ class Reading:
         address = address_of(config)
         if address.checkpoint_id is not None:
             return [(yield from self.state(config, subgraphs=False))]
-        return (
-            yield from history(
-                address.thread,
-                self._named(address.namespace),
-                namespace=address.namespace,
-                branch=address.branch,
-                before=address_of(before).checkpoint_id,
-                limit=limit,
-                wanted=_matcher(filter),
-            )
+        query = Query(
+            address.thread,
+            self._named(address.namespace),
+            namespace=address.namespace,
+            branch=address.branch,
+            before=address_of(before).checkpoint_id,
+            limit=limit,
+            wanted=_matcher(filter),
         )
+        return (yield from history(query))
 
     def update(
         self,
@@ -87,7 +86,7 @@ class Reading:
         *,
         actor: str = "",
         reason: str | None = None,
-        attach: Attach,
+        attach: Attach = alone,
     ) -> Flow[RunnableConfig]:
         """Apply updates at the addressed checkpoint (a fork, unless it is its branch's newest)."""
         address = address_of(config)
@@ -99,7 +98,7 @@ class Reading:
         return (yield from update_state(session, blueprint, target, supersteps))
 
     def fork(
-        self, config: RunnableConfig, *, name: str | None, actor: str, reason: str | None, attach: Attach
+        self, config: RunnableConfig, *, name: str | None, actor: str, reason: str | None, attach: Attach = alone
     ) -> Flow[RunnableConfig]:
         """Begin a branch at the addressed checkpoint."""
         address = address_of(config)
@@ -132,7 +131,7 @@ class Reading:
         settings = self._settings
         writer = Writer(thread_id, loaded.branch, loaded.state, clock=settings.clock, ids=settings.ids, durable=True)
         writer.actor = actor
-        writer.grown, writer.snapshot_size, writer.steps = loaded.grown, loaded.snapshot_size, loaded.steps
+        writer.grown, writer.snapshot_size = loaded.grown, loaded.snapshot_size
         terms = Terms(store=settings.store, only_output=False)
         session = Session(self.saver, writer, terms, Stream(), clock=settings.clock, ids=settings.ids)
         attach(session)
@@ -160,7 +159,7 @@ class Reading:
         """Return the newest checkpoint of a subgraph whose task has ended."""
         record = yield from newest_checkpoint(thread_id, branch, namespace)
         if record is None:
-            return nothing_yet(self._named(namespace) or self._blueprint, config)
+            return nothing_yet(config)
         loaded, _, _ = yield from state_at(thread_id, record.checkpoint_id)
         return self._view(thread_id, loaded, namespace, live=True, subgraphs=False)
 

@@ -3,7 +3,6 @@
 It holds a thread id, a branch or checkpoint if told so, and who acts; what it does, the graph does.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +11,8 @@ from typing import Any, Protocol, Unpack
 from perdure.call import RunOptions
 from perdure.chain import GENESIS
 from perdure.codec import decode_event
-from perdure.engine.drive_async import AsyncDriver, aflush
+from perdure.engine.drive_async import AsyncDriver
 from perdure.engine.drive_sync import SyncDriver
-from perdure.engine.session import Session
 from perdure.engine.verify import Verification, verify
 from perdure.events import Event, Record
 from perdure.ids import locate_checkpoint
@@ -28,15 +26,27 @@ class Graph(Protocol):
     """What a handle needs of a compiled graph."""
 
     @property
-    def reading(self) -> Reading: ...
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Any: ...
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Any: ...
-    def stream(
-        self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]
-    ) -> Iterator[Any]: ...
+    def reading(self) -> Reading:
+        """What a handle needs of this graph."""
+        ...
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Any:
+        """Run the graph."""
+        ...
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Any:
+        """Run the graph, async."""
+        ...
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]) -> Iterator[Any]:
+        """Run the graph and yield parts."""
+        ...
+
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **options: Unpack[RunOptions]
-    ) -> AsyncIterator[Any]: ...
+    ) -> AsyncIterator[Any]:
+        """Run the graph and yield parts, async."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +192,7 @@ class Thread:
     ) -> RunnableConfig:
         """Write to the state, as `as_node`; on an old checkpoint (`at`) that begins a branch."""
         steps = [[StateUpdate(values, as_node)]]
-        flow = self._reading.update(self._at(at), steps, actor=self._actor, reason=reason, attach=_alone)
+        flow = self._reading.update(self._at(at), steps, actor=self._actor, reason=reason)
         driver: SyncDriver[RunnableConfig] = SyncDriver(self._reading.saver)
         return driver.run(flow)
 
@@ -196,22 +206,22 @@ class Thread:
     ) -> RunnableConfig:
         """`update`, async."""
         steps = [[StateUpdate(values, as_node)]]
-        flow = self._reading.update(self._at(at), steps, actor=self._actor, reason=reason, attach=_in_loop)
         driver: AsyncDriver[RunnableConfig] = AsyncDriver(self._reading.saver)
+        flow = self._reading.update(self._at(at), steps, actor=self._actor, reason=reason, attach=driver.lend)
         return await driver.run(flow)
 
     def fork(self, at: str | StateSnapshot, *, name: str | None = None, reason: str | None = None) -> "Thread":
         """Begin a branch at a checkpoint and return its handle. The old branch keeps every byte."""
         config = self._at(at)
-        flow = self._reading.fork(config, name=name, actor=self._actor, reason=reason, attach=_alone)
+        flow = self._reading.fork(config, name=name, actor=self._actor, reason=reason)
         driver: SyncDriver[RunnableConfig] = SyncDriver(self._reading.saver)
         return self._forked(driver.run(flow))
 
     async def afork(self, at: str | StateSnapshot, *, name: str | None = None, reason: str | None = None) -> "Thread":
         """`fork`, async."""
         config = self._at(at)
-        flow = self._reading.fork(config, name=name, actor=self._actor, reason=reason, attach=_in_loop)
         driver: AsyncDriver[RunnableConfig] = AsyncDriver(self._reading.saver)
+        flow = self._reading.fork(config, name=name, actor=self._actor, reason=reason, attach=driver.lend)
         return self._forked(await driver.run(flow))
 
     # -- parts ---------------------------------------------------------------------------------------------------
@@ -267,11 +277,3 @@ def _events(thread_id: str, branch: str | None, after: int, limit: int | None) -
                 found.append(LoggedEvent(record, decode_event(record)))
             at = page[-1].seq
     return found
-
-
-def _alone(_: Session) -> None:
-    return None
-
-
-def _in_loop(session: Session) -> None:
-    session.loop, session.flush_in_loop = asyncio.get_running_loop(), aflush

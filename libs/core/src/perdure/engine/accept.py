@@ -5,12 +5,14 @@ from typing import Any
 
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.outcome import related
-from perdure.engine.session import Session
-from perdure.errors import NothingPendingError, UsageError
+from perdure.engine.parts import show_commit
+from perdure.engine.session import RECURSION_LIMIT, Session
+from perdure.errors import EmptyInputError, NothingPendingError
 from perdure.events import (
     Forked,
     InterruptResolved,
     Record,
+    Route,
     RunFinished,
     RunStarted,
     StateUpdated,
@@ -20,8 +22,8 @@ from perdure.ports import Branch
 from perdure.rules.commit import Done, begin, commit
 from perdure.rules.project import GraphState, ThreadState, Written, parent_namespace
 from perdure.rules.resume import match_answers
-from perdure.rules.returns import interpret
-from perdure.types import NO_ANSWER, Command
+from perdure.rules.returns import Result, interpret
+from perdure.types import NO_ANSWER, START, Command
 
 
 @dataclass(slots=True)
@@ -53,43 +55,81 @@ def accept(session: Session, blueprint: Blueprint, request: Request) -> int:
 
     Raises UsageError (or one of its kinds) or EncodeError with nothing recorded.
     """
-    state, command = session.state, request.input
-    answers: dict[str, Any] = {}
-    writes: Written = []
-    if isinstance(command, Command):
-        if command.resume is not NO_ANSWER and session.saver is None:
-            raise NothingPendingError(
-                "Cannot use Command(resume=...) without checkpointer: nothing was kept. Compile the graph with one."
-            )
-        if command.resume is not NO_ANSWER:
-            answers = match_answers(state, command.resume)
-        elif command.update is None and not command.goto:
-            raise UsageError("An empty Command says nothing: give it resume, update or goto.")
-        interpret(blueprint, "", Command(command.graph, command.update, goto=command.goto))
-    elif command is not None:
-        writes = blueprint.input_writes.pairs(command)
-    root = state.graph("")
+    answers, writes = _checked(session, blueprint, request)
+    root, command = session.graph(""), request.input
     last_step = root.step + session.terms.recursion_limit + 2
-    base, passing = root.checkpoint or None, _passing(request, state)
+    paused = any(task.paused is not None for task in root.tasks.values())
+    fresh = not request.resumes and not paused
+    _open_run(session, blueprint, request, tuple(Write(*one) for one in writes) if fresh else None)
+    if fresh:
+        start_graph(session, blueprint, "")
+    elif writes:
+        _beside(session, blueprint, writes, ())
+    for id, answer in answers.items():
+        session.record(InterruptResolved(id, answer, request.reason), *_asker(session.state, id))
+    if isinstance(command, Command) and (command.update is not None or command.goto):
+        _beside(session, blueprint, *_steering(blueprint, command))
+    return last_step
+
+
+def start_graph(session: Session, blueprint: Blueprint, namespace: str) -> None:
+    """Record that a graph begins with its accepted input; and its first step, where no router has to be asked."""
+    session.record(begin(blueprint, session.graph(namespace), session.ids.mint), namespace)
+    if blueprint.branches.get(START):
+        return
+    graph = session.graph(namespace)
+    (start,) = graph.tasks
+    done = [Done(start, START, graph.accepted, ())]
+    session.record(commit(blueprint, graph, done, session.ids.mint), namespace)
+    show_commit(session, blueprint, namespace, done)
+
+
+def _checked(session: Session, blueprint: Blueprint, request: Request) -> tuple[dict[str, Any], Written]:
+    """Return the answers and the writes that a request brings, if it can be served."""
+    command = request.input
+    if command is None:
+        return {}, []
+    if not isinstance(command, Command):
+        return {}, blueprint.input_writes.pairs(command)
+    _steering(blueprint, command)
+    if command.resume is NO_ANSWER:
+        if command.update is None and not command.goto:
+            raise EmptyInputError("An empty Command says nothing: give it resume, update or goto.")
+        return {}, []
+    if session.saver is None:
+        raise NothingPendingError(
+            "Cannot use Command(resume=...) without checkpointer: nothing was kept. Compile the graph with one."
+        )
+    return match_answers(session.state, command.resume), []
+
+
+def _steering(blueprint: Blueprint, command: Command[Any]) -> Result:
+    return interpret(blueprint, "", Command(command.graph, command.update, goto=command.goto))
+
+
+def _open_run(session: Session, blueprint: Blueprint, request: Request, given: tuple[Write, ...] | None) -> None:
+    """Record that the run has begun: on a branch of its own if it is a fork, after one that crashed if one did."""
+    state, terms = session.state, session.terms
+    base, passing = state.graph("").checkpoint or None, _passing(request, state)
     if request.fork_at is not None:
         fork(session, request.fork_at, reason=request.reason)
     elif state.run_id is not None:
         session.writer.record(RunFinished("crashed", recovered_by=session.writer.run_id), run_id=state.run_id)
-    paused = any(task.paused is not None for task in root.tasks.values())
-    fresh = not request.resumes and not paused
-    session.record(_started(session, blueprint, base, passing, tuple(Write(*one) for one in writes) if fresh else None))
+    session.record(
+        RunStarted(
+            graph=blueprint.name,
+            fingerprint=blueprint.fingerprint,
+            input=given,
+            base=base,
+            durability=terms.durability,
+            passing=passing,
+            recursion_limit=0 if terms.recursion_limit == RECURSION_LIMIT else terms.recursion_limit,
+            metadata=terms.metadata,
+        )
+    )
     session.writer.current = True
-    if request.fork_at is not None:
+    if request.fork_at is not None and given is None:
         keep_path_open(session, blueprint, request.fork_at.namespace)
-    if fresh:
-        session.record(begin(blueprint, root, session.ids.mint))
-    elif writes:
-        update(session, blueprint, None, writes)
-    if isinstance(command, Command):
-        for id, answer in answers.items():
-            session.record(InterruptResolved(id, answer, request.reason), *_asker(state, id))
-        _steer(session, blueprint, command)
-    return last_step
 
 
 def fork(session: Session, at: Record, *, name: str | None = None, reason: str | None = None) -> str:
@@ -118,20 +158,8 @@ def keep_path_open(session: Session, blueprint: Blueprint, namespace: str) -> No
         keep_open(session, blueprint, one)
 
 
-def update(session: Session, blueprint: Blueprint, as_node: str | None, writes: Written) -> None:
-    """Record writes to the state beside the open step: its tasks stay open, with what is known of them."""
-    graph = session.graph("")
-    id = session.ids.mint()
-    session.record(StateUpdated(as_node, related(blueprint, graph, writes)), "", id)
-    done = Done(id, as_node, *graph.updates[id])
-    session.record(commit(blueprint, graph, [done], session.ids.mint, source="update", keep=tuple(graph.tasks)))
-
-
-def _steer(session: Session, blueprint: Blueprint, command: Command[Any]) -> None:
-    """Apply a Command's update and goto beside the open step."""
-    if command.update is None and not command.goto:
-        return
-    writes, routes = interpret(blueprint, "", Command(command.graph, command.update, goto=command.goto))
+def _beside(session: Session, blueprint: Blueprint, writes: Written, routes: tuple[Route, ...]) -> None:
+    """Record writes and routes beside the open step: its tasks stay open, with what is known of them."""
     graph = session.graph("")
     id = session.ids.mint()
     session.record(StateUpdated(None, related(blueprint, graph, writes), routes), "", id)
@@ -144,35 +172,17 @@ def _still(graph: GraphState) -> GraphState:
     return GraphState(tasks=graph.tasks, checkpoint=graph.checkpoint, step=graph.step)
 
 
-def _started(
-    session: Session,
-    blueprint: Blueprint,
-    base: str | None,
-    passing: tuple[str, ...],
-    input: tuple[Write, ...] | None,
-) -> RunStarted:
-    terms = session.terms
-    return RunStarted(
-        graph=blueprint.name,
-        fingerprint=blueprint.fingerprint,
-        input=input,
-        base=base,
-        durability=terms.durability,
-        passing=passing,
-        recursion_limit=terms.recursion_limit,
-        metadata=terms.metadata,
-    )
-
-
 def _passing(request: Request, state: ThreadState) -> tuple[str, ...]:
-    """Return the checkpoints whose breakpoints this run passes: where the one before stopped, or where it is told to
-    begin. A run that crashed passes what it was passing.
+    """Return the checkpoints whose breakpoints this run passes: where it is to begin, where the one before stopped.
+
+    What a run has passed stays passed while it is the newest checkpoint, however that run ended.
     """
     if not request.resumes:
         return ()
-    if request.checkpoint_id is not None:
-        return (request.checkpoint_id, *state.stopped_at)
-    return state.stopped_at if state.run_id is None else state.passing
+    newest = {graph.checkpoint for graph in state.graphs.values()}
+    passed = (*state.stopped_at, *(one for one in state.passing if one not in state.stopped_at))
+    told = () if request.checkpoint_id is None else (request.checkpoint_id,)
+    return (*told, *(one for one in passed if one in newest and one not in told))
 
 
 def _asker(state: ThreadState, id: str) -> tuple[str, str]:

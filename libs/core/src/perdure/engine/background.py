@@ -1,45 +1,50 @@
-"""Durability `async` in the sync world: one thread that appends, in order, what runs ahead of it.
+"""Durability `async`: a thread that appends, in order, behind a run's back.
 
 The queue is bounded: a run that is much faster than its disk waits (back-pressure). An error of the thread reaches the
 run at its next flush, and at the latest when the run ends.
 """
 
-from queue import Empty, Queue
+from collections.abc import Callable
+from queue import Empty, Full, Queue
 from threading import Thread
 from typing import Final
 
-from perdure.engine.appending import appended
-from perdure.engine.session import Session
 from perdure.engine.writer import Batch
-from perdure.lineage import answer
-from perdure.ports import Saver
 
 AHEAD: Final = 1024
 """Batches that may wait."""
 
 
 class Background:
-    """Appends batches behind a run's back."""
+    """Appends batches, those that wait together as one."""
 
-    def __init__(self, session: Session, saver: Saver) -> None:
-        self._session = session
-        self._saver = saver
+    def __init__(self, append: Callable[[list[Batch]], None]) -> None:
+        self._append = append
         self._queue: Queue[Batch | None] = Queue(AHEAD)
         self._error: BaseException | None = None
         self._thread = Thread(target=self._work, name="perdure-append", daemon=True)
         self._thread.start()
 
+    def offer(self, batch: Batch) -> bool:
+        """Hand over a batch unless too many wait. Raises what an earlier append raised."""
+        self._check()
+        try:
+            self._queue.put_nowait(batch)
+        except Full:
+            return False
+        return True
+
     def put(self, batch: Batch) -> None:
-        """Hand over a batch; wait while too many are queued. Raises what an earlier append raised."""
-        if self._error is not None:
-            raise self._error
+        """Hand over a batch; block while too many wait."""
         self._queue.put(batch)
 
     def settle(self) -> None:
-        """Wait until everything handed over is durable and end the thread. Raises what an append raised."""
+        """Block until everything handed over is durable, and end the thread. Raises what an append raised."""
         self._queue.put(None)
         self._thread.join()
-        self._session.background = None
+        self._check()
+
+    def _check(self) -> None:
         if self._error is not None:
             raise self._error
 
@@ -47,7 +52,7 @@ class Background:
         ending = False
         while not ending:
             batches = [self._queue.get()]
-            while True:
+            while not self._queue.empty():
                 try:
                     batches.append(self._queue.get_nowait())
                 except Empty:
@@ -56,6 +61,6 @@ class Background:
             ready = [batch for batch in batches if batch is not None]
             if ready and self._error is None:
                 try:
-                    answer(appended(self._session, ready), self._saver)
-                except BaseException as error:  # told to the run, which is where it can be handled
+                    self._append(ready)
+                except BaseException as error:  # noqa: BLE001 - told to the run, which is where it can be handled
                     self._error = error

@@ -6,85 +6,58 @@ pool a driver, so that a graph inside a node cannot starve the graph around it).
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
+from inspect import GEN_CLOSED, getgeneratorstate
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar, assert_never
+from typing import Generic, TypeAlias, TypeVar
 
 from perdure.definition.callables import Code
-from perdure.engine.appending import appended
-from perdure.engine.background import Background
+from perdure.engine.appending import flushing
 from perdure.engine.context import CURRENT
-from perdure.engine.effects import (
-    Abandon,
-    Call,
-    Effect,
-    Flow,
-    Flush,
-    Job,
-    Outcome,
-    Perform,
-    Sleep,
-    Start,
-    Wait,
-)
+from perdure.engine.effects import Call, Effect, Flow, Job, Outcome, Wait
 from perdure.engine.session import Session
-from perdure.engine.stream import Part, Subscription
-from perdure.lineage import Ask, answer
+from perdure.engine.stream import NOBODY, Part, Subscription
+from perdure.errors import UsageError
+from perdure.lineage import SyncCalls, run_asks
 from perdure.ports import Saver
 from perdure.signals import RunCancelled
 
 T = TypeVar("T")
-Ended = tuple[str, Outcome | BaseException]
+Ended: TypeAlias = tuple[str, Outcome | BaseException]
+Turn: TypeAlias = Callable[[], Effect]
+"""How a flow goes on: with a reply, or with an error."""
 
 
-class SyncDriver(Generic[T]):
+class SyncDriver(SyncCalls, Generic[T]):
     """Drives one flow. `drive` yields the parts its reader asked for; then `result` is the flow's result."""
 
     result: T
 
-    def __init__(self, saver: Saver | None, reader: Subscription | None = None, workers: int | None = None) -> None:
-        self._saver = saver
+    def __init__(self, saver: Saver | None, reader: Subscription = NOBODY, workers: int | None = None) -> None:
+        super().__init__(saver)
         self._reader = reader
         self._workers = workers
         self._pool: ThreadPoolExecutor | None = None
-        self._ended: SimpleQueue[Ended | None] = SimpleQueue()
-        self._running = 0
+        self._news: SimpleQueue[Ended | None] = SimpleQueue()
+        """Jobs that have ended; None: a part to read has arrived."""
+        self._ended: list[Ended] = []
+        if reader is not NOBODY:
+            reader.wake = lambda: self._news.put(None)
 
     def drive(self, flow: Flow[T]) -> Generator[Part, None, None]:
         """Run the flow to its end. Closing this generator cancels the run."""
-        reader = self._reader
-        if reader is not None:
-            reader.wake = lambda: self._ended.put(None)
+        turn: Turn | None = partial(next, flow)
         try:
-            effect = next(flow)
-            while True:
-                reply: Any = None
-                try:
-                    if type(effect) is Wait:
-                        while not (reply := self._collect(block=True)):
-                            yield from reader.drain() if reader is not None else ()
-                    else:
-                        reply = self._do(effect)
-                except GeneratorExit:
-                    raise
-                except BaseException as error:  # the flow decides what an error means
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(reply)
-                if reader is not None and reader.parts:
-                    yield from reader.drain()
-        except StopIteration as stop:
-            self.result = stop.value
-            if reader is not None:
-                yield from reader.drain()
-        except GeneratorExit:
-            self._cancel(flow)
-            raise
+            while turn is not None:
+                turn = self._turn(flow, turn)
+                yield from self._reader.drain()
         finally:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
+            if getgeneratorstate(flow) != GEN_CLOSED:
+                self._cancel(flow)
+            self._close()
 
     def run(self, flow: Flow[T]) -> T:
         """Run the flow to its end and return its result."""
@@ -92,77 +65,123 @@ class SyncDriver(Generic[T]):
             continue
         return self.result
 
+    def _turn(self, flow: Flow[T], turn: Turn) -> Turn | None:
+        """Let the flow go on to its next effect and do that; return how it goes on from there, None at its end.
+
+        While jobs run, a part that arrives ends the turn early: its reader comes first, then the same effect again.
+        """
+        try:
+            effect = turn()
+        except StopIteration as stop:
+            self.result = stop.value
+            return None
+        if type(effect) is Wait and self._reader is not NOBODY and not self._hear():
+            return lambda: effect
+        try:
+            return partial(flow.send, effect.on(self))
+        except BaseException as error:  # noqa: BLE001 - the flow decides what an error means
+            return partial(flow.throw, error)
+
     def _cancel(self, flow: Flow[T]) -> None:
         """Let the flow record that its run was cancelled; nobody reads its parts any more."""
+        self._reader.wake, self._reader = None, NOBODY
+        turn: Turn | None = partial(flow.throw, RunCancelled())
         try:
-            effect = flow.throw(RunCancelled())
-            while True:
-                reply = (self._collect(block=True) or []) if type(effect) is Wait else self._do(effect)
-                effect = flow.send(reply)
-        except (StopIteration, RunCancelled):
+            while turn is not None:
+                turn = self._turn(flow, turn)
+        except RunCancelled:
             return
 
-    def _do(self, effect: Effect) -> Any:
-        match effect:
-            case Perform(job):
-                return perform(job)
-            case Flush(session, last):
-                return flush(session, last)
-            case Ask(method, args, options):
-                return getattr(self._saver, method)(*args, **options)
-            case Start(job, delay):
-                return self._start(job, delay)
-            case Wait():
-                return self._collect(block=True)
-            case Abandon():
-                return self._abandon()
-            case Sleep(seconds):
-                return time.sleep(seconds)
-            case _:
-                assert_never(effect)
+    def _close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
 
-    # -- jobs side by side ---------------------------------------------------------------------------------------
+    # -- effects -------------------------------------------------------------------------------------------------
 
-    def _start(self, job: Job, delay: float) -> None:
+    def perform(self, job: Job) -> Outcome:
+        """Run a job in this thread, in a copy of its context."""
+        return copy_context().run(perform, job)
+
+    def start(self, job: Job, delay: float) -> None:
+        """Run a job in a thread of this driver's pool."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="perdure")
-        self._running += 1
         self._pool.submit(copy_context().run, self._work, job, delay)
+
+    def collect(self) -> list[tuple[str, Outcome]]:
+        """Return all jobs that have ended; wait until there is one. Raises what broke out of one."""
+        while not self._hear():
+            continue
+        while not self._news.empty():
+            self._hear(self._news.get())
+        ended, self._ended = self._ended, []
+        return [(task_id, _outcome(outcome)) for task_id, outcome in ended]
+
+    def abandon(self) -> list[tuple[str, Outcome]]:
+        """Drop jobs that have not begun and wait for those that run: a thread cannot be ended from outside."""
+        self._close()
+        while not self._news.empty():
+            self._hear(self._news.get())
+        ended, self._ended = self._ended, []
+        return [(task_id, outcome) for task_id, outcome in ended if not isinstance(outcome, BaseException)]
+
+    def flush(self, session: Session, last: bool) -> None:
+        """Make durable what a session recorded."""
+        if session.loop is not None and not _within(session):
+            # A graph called in a sync node of an async run: that run's loop does it.
+            return asyncio.run_coroutine_threadsafe(session.flush_in_loop(session, last), session.loop).result()
+        with session.gate:
+            run_asks(flushing(session, last), self)
+        session.stream.release()
+        return None
+
+    def block(self, work: Callable[[], None]) -> None:
+        """Call work that may block."""
+        work()
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
 
     def _work(self, job: Job, delay: float) -> None:
         try:
             if delay:
                 time.sleep(delay)
             outcome: Outcome | BaseException = perform(job)
-        except BaseException as error:  # handed to the flow by whoever waits
+        except BaseException as error:  # noqa: BLE001 - handed to the flow by whoever waits
             outcome = error
-        self._ended.put((job.task_id, outcome))
+        self._news.put((job.task_id, outcome))
 
-    def _collect(self, *, block: bool) -> list[tuple[str, Outcome]]:
-        """Return all jobs that have ended; block until there is one, or a part to read (then: [])."""
-        ended: list[tuple[str, Outcome]] = []
-        while block or not self._ended.empty():
-            one = self._ended.get()
-            block = False
-            if one is None:
-                continue
-            self._running -= 1
-            task_id, outcome = one
-            if isinstance(outcome, BaseException):
-                raise outcome
-            ended.append((task_id, outcome))
-        return ended
+    def _hear(self, *news: Ended | None) -> bool:
+        """Take in a piece of news, waiting for it if none is given; tell whether any job has ended."""
+        one = news[0] if news else (None if self._ended else self._news.get())
+        if one is not None:
+            self._ended.append(one)
+        return bool(self._ended)
 
-    def _abandon(self) -> list[tuple[str, Outcome]]:
-        """Drop jobs that have not begun and wait for those that run: a thread cannot be ended from outside."""
-        ended: list[tuple[str, Outcome]] = []
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-        while not self._ended.empty():
-            ended += self._collect(block=False)
-        self._running = 0
-        return ended
+
+def _within(session: Session) -> bool:
+    """Tell whether this thread is the one of the run's loop, which a sync call blocks.
+
+    Raises UsageError when it must not: another task of the run is appending, and could not go on.
+    """
+    try:
+        inside = asyncio.get_running_loop() is session.loop
+    except RuntimeError:
+        return False
+    if inside and session.agate.locked():
+        raise UsageError(
+            "A graph was called with `invoke` inside an async node while another node of the same run was writing:"
+            " the call would block both for ever. Use `await graph.ainvoke(…)` inside async nodes."
+        )
+    return inside
+
+
+def _outcome(outcome: Outcome | BaseException) -> Outcome:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def perform(job: Job) -> Outcome:
@@ -174,7 +193,7 @@ def perform(job: Job) -> Outcome:
         while True:
             try:
                 reply = _code(call)(call.input, **call.injected)
-            except BaseException as error:  # signals and errors alike are for the job's flow
+            except BaseException as error:  # noqa: BLE001 - signals and errors alike are for the job's flow
                 call = flow.throw(error)
             else:
                 call = flow.send(reply)
@@ -192,27 +211,3 @@ def _code(call: Call) -> Code:
             f"No synchronous function provided to {call.callable.name!r}: it is async. Use ainvoke or astream."
         )
     return code
-
-
-def flush(session: Session, last: bool) -> None:
-    """Make what a session recorded durable, from a thread."""
-    if session.loop is not None:  # a graph called in a sync node of an async run: that run's loop does it
-        assert session.flush_in_loop is not None
-        return asyncio.run_coroutine_threadsafe(session.flush_in_loop(session, last), session.loop).result()
-    saver, durability = session.saver, session.terms.durability
-    if saver is not None and (durability == "sync" or last):
-        with session.gate:
-            if session.background is not None:
-                session.background.settle()
-            batch = session.writer.take()
-            if batch is not None:
-                answer(appended(session, [batch]), saver)
-    elif saver is not None and durability == "async":
-        with session.gate:
-            batch = session.writer.take()
-            if batch is not None:
-                if session.background is None:
-                    session.background = Background(session, saver)
-                session.background.put(batch)
-    session.stream.release()
-    return None

@@ -7,7 +7,7 @@ saver's method) comes from `perdure.lineage`.
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from perdure.definition.callables import UserCallable
 from perdure.engine.context import TaskContext
@@ -76,10 +76,39 @@ class Job(NamedTuple):
     """All of its code is sync, so in the async world one thread may perform the whole of it."""
 
 
+class Driver(Protocol):
+    """What both drivers can do: the sync one answers at once, the async one with something to await."""
+
+    def ask(self, question: Ask) -> Any:
+        """Call the saver."""
+
+    def perform(self, job: Job) -> Any:
+        """Run a job here."""
+
+    def start(self, job: Job, delay: float) -> Any:
+        """Begin a job beside."""
+
+    def collect(self) -> Any:
+        """Wait for jobs to end."""
+
+    def abandon(self) -> Any:
+        """End what runs beside."""
+
+    def flush(self, session: Session, last: bool) -> Any:
+        """Make durable."""
+
+    def pause(self, seconds: float) -> Any:
+        """Sleep."""
+
+
 class Perform(NamedTuple):
     """Effect: perform a job here and now; answered with its `Outcome`."""
 
     job: Job
+
+    def on(self, driver: Driver) -> Any:
+        """Let a driver do it."""
+        return driver.perform(self.job)
 
 
 class Start(NamedTuple):
@@ -88,13 +117,25 @@ class Start(NamedTuple):
     job: Job
     delay: float = 0.0
 
+    def on(self, driver: Driver) -> Any:
+        """Let a driver do it."""
+        return driver.start(self.job, self.delay)
+
 
 class Wait(NamedTuple):
     """Effect: wait until a started job ends; answered with everything that has: list[(task id, Outcome)]."""
 
+    def on(self, driver: Driver) -> Any:
+        """Let a driver do it."""
+        return driver.collect()
+
 
 class Abandon(NamedTuple):
     """Effect: end started jobs as far as this world can, and be answered like `Wait` with those that finished."""
+
+    def on(self, driver: Driver) -> Any:
+        """Let a driver do it."""
+        return driver.abandon()
 
 
 class Flush(NamedTuple):
@@ -103,11 +144,19 @@ class Flush(NamedTuple):
     session: Session
     last: bool = False
 
+    def on(self, driver: Driver) -> Any:
+        """Let a driver do it."""
+        return driver.flush(self.session, self.last)
+
 
 class Sleep(NamedTuple):
     """Effect: pause for `seconds`."""
 
     seconds: float
+
+    def on(self, driver: Driver) -> Any:
+        """Let a driver do it."""
+        return driver.pause(self.seconds)
 
 
 Effect: TypeAlias = Ask | Perform | Start | Wait | Abandon | Flush | Sleep

@@ -10,7 +10,7 @@ from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
 from perdure.lineage import Ask, Asking, Segment, newest_snapshot, no_such_branch, replay, segments_of
 from perdure.ports import Head, Snapshot
-from perdure.rules.freeze import thaw
+from perdure.rules.freeze import thaw, unpack
 from perdure.rules.project import ThreadState, evolve
 
 
@@ -23,7 +23,6 @@ class Loaded:
     grown: int = 0
     """Bytes of payload since the newest snapshot."""
     snapshot_size: int = 0
-    steps: int = 0
 
 
 def empty() -> Loaded:
@@ -62,12 +61,12 @@ def load_at(thread_id: str, branch: str, seq: int) -> Asking[Loaded]:
 def _from_snapshot(thread_id: str, branch: str, segments: list[Segment], snapshot: Snapshot) -> Asking[Loaded | None]:
     """Fold from a snapshot; None when it does not fit the log (it is a cache: fold from the start instead)."""
     try:
-        state = thaw(loads(snapshot.payload))
+        state = thaw(loads(plain := unpack(snapshot.payload)))
     except (DecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
     if (state.seq, state.hash) != (snapshot.seq, snapshot.hash):
         return None
-    loaded = Loaded(branch, state, snapshot_size=len(snapshot.payload))
+    loaded = Loaded(branch, state, snapshot_size=len(plain))
     try:
         return (yield from _fold(thread_id, segments, loaded))
     except CorruptEventError:
@@ -90,7 +89,6 @@ def _fold(thread_id: str, segments: list[Segment], loaded: Loaded) -> Asking[Loa
                 seq=record.seq,
             ) from exc
         loaded.grown += len(record.payload)
-        loaded.steps += bool(record.checkpoint_id)
 
     yield from replay(thread_id, segments, state.seq, state.hash, consume)
     return loaded

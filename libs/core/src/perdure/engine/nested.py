@@ -3,6 +3,7 @@
 from typing import Any
 
 from perdure.definition.blueprint import Blueprint
+from perdure.engine.accept import start_graph
 from perdure.engine.context import TaskContext
 from perdure.engine.effects import Flow, Flush
 from perdure.engine.outcome import inherited
@@ -10,7 +11,6 @@ from perdure.engine.parts import show_resumed
 from perdure.engine.run import Broken, Done, Steps, Waiting
 from perdure.engine.session import Session
 from perdure.events import SubgraphStarted, Value
-from perdure.rules.commit import begin
 from perdure.rules.returns import shown
 from perdure.signals import GraphInterrupt
 from perdure.types import Command
@@ -36,13 +36,15 @@ def call_graph(
         session.record(
             SubgraphStarted(blueprint.name, blueprint.fingerprint, inherited(session, namespace, writes)), namespace
         )
-        session.record(begin(blueprint, session.graph(namespace), session.ids.mint), namespace)
+        start_graph(session, blueprint, namespace)
     elif graph.tasks:
         show_resumed(session, blueprint, namespace)
     steps = Steps(session, blueprint, namespace, last_step=session.graph(namespace).step + limit + 1)
     end = yield from steps.run()
     match end:
         case Done():
+            if any(reader.namespace for reader in session.stream.readers):
+                yield Flush(session)  # somebody inside a node reads this graph's parts
             return shown(blueprint, session.graph(namespace), only_output=True)
         case Waiting(pause):
             yield Flush(session)
@@ -55,7 +57,7 @@ def call_graph(
 
 
 def _begins(session: Session, namespace: str) -> bool:
-    """Tell whether a call starts anew. A graph that remembers (its namespace names no task) does so once it has ended."""
+    """Tell whether a call starts anew. A graph that remembers (its namespace names no task) does once it has ended."""
     graph = session.state.graphs.get(namespace)
     if graph is None or not graph.checkpoint:
         return True

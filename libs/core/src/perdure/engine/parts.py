@@ -63,7 +63,7 @@ def show_resumed(session: Session, blueprint: Blueprint, namespace: str) -> None
 
 
 def show_stop(session: Session, blueprint: Blueprint, namespace: str) -> None:
-    """Stream where a run stops short of its end: a breakpoint, and the state with what was finished of the open step."""
+    """Stream where a run stops short of its end: at a breakpoint, and with what was finished of the open step."""
     if session.stopped_at:
         session.stream.hold(namespace, "updates", {INTERRUPT: ()})
     if session.stream.wanted("values", namespace) and any(one.writes for one in finished(session.graph(namespace))):

@@ -24,7 +24,7 @@ from perdure.engine.outcome import failure, pause, success, track, unstorable
 from perdure.engine.parts import show_commit, show_interrupt, show_task
 from perdure.engine.retry import retry_delay
 from perdure.engine.session import Session
-from perdure.engine.task import is_trivial, job
+from perdure.engine.task import job
 from perdure.errors import EncodeError, GraphRecursionError, InvalidUpdateError
 from perdure.rules.commit import commit, finished
 from perdure.rules.plan import breakpoint_at, runnable
@@ -73,25 +73,28 @@ class Steps:
         session, namespace = self.session, self.namespace
         if session.saver is not None:
             track(self.blueprint, session.graph(namespace))
-        while True:
+        while self.end is None:
             graph = session.graph(namespace)
             if not graph.tasks:
                 return Done()
             if self._stops_here():
                 session.stopped_at.append(graph.checkpoint)
                 return Waiting()
-            todo = runnable(session.state, namespace)
-            if todo:
-                if graph.step + 1 > self.last_step:
-                    return Broken(self._limit())
-                yield from self._superstep(todo)
-                if self.end is not None:
-                    return self.end
-            if any(task.writes is None for task in session.graph(namespace).tasks.values()):
-                return Waiting()
-            broken = self._commit()
-            if broken is not None:
-                return broken
+            yield from self._step()
+        return self.end
+
+    def _step(self) -> Flow[None]:
+        """Run what may run of the open step, and commit it when it is complete."""
+        session, namespace = self.session, self.namespace
+        todo = runnable(session.state, namespace)
+        if todo:
+            if session.graph(namespace).step + 1 > self.last_step:
+                self.end = Broken(self._limit())
+                return
+            yield from self._superstep(todo)
+        if self.end is None:
+            waiting = any(task.writes is None for task in session.graph(namespace).tasks.values())
+            self.end = Waiting() if waiting else self._commit()
 
     def _stops_here(self) -> bool:
         if not self.before and not self.after:
@@ -113,7 +116,7 @@ class Steps:
         try:
             event = commit(self.blueprint, graph, done, session.ids.mint)
             session.record(event, namespace)
-        except Exception as error:  # a reducer's, a channel's or the codec's complaint
+        except Exception as error:  # noqa: BLE001 - a reducer's, a channel's or the codec's complaint
             return Broken(error)
         show_commit(session, self.blueprint, namespace, done)
         return None
@@ -128,7 +131,7 @@ class Steps:
 
     def _alone(self, task: TaskState) -> Flow[None]:
         while True:
-            if self.session.writer.dirty and not is_trivial(self.blueprint, task):
+            if self.session.writer.dirty:
                 yield Flush(self.session)
             outcome: Outcome = yield Perform(self._job(task.plan.id))
             delay = self._settle(task.plan.id, outcome)
@@ -138,7 +141,6 @@ class Steps:
             yield Sleep(delay)
 
     def _together(self, todo: list[TaskState]) -> Flow[None]:
-        session = self.session
         yield Flush(self.session)
         for task in todo:
             yield Start(self._job(task.plan.id))

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from perdure.engine.background import Background
 from perdure.engine.stream import Stream
 from perdure.engine.writer import Writer
 from perdure.events import Event, Record, Value
@@ -14,13 +15,16 @@ from perdure.ports import Saver
 from perdure.rules.project import GraphState, ThreadState
 from perdure.types import Durability
 
+RECURSION_LIMIT: Final = 10_007
+"""Supersteps a run may take unless told otherwise (LangGraph's default)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the caller asked for: fixed for the whole run."""
 
     durability: Durability = "sync"
-    recursion_limit: int = 10_007
+    recursion_limit: int = RECURSION_LIMIT
     max_concurrency: int | None = None
     interrupt_before: Collection[str] | Literal["*"] | None = None
     interrupt_after: Collection[str] | Literal["*"] | None = None
@@ -73,8 +77,8 @@ class Session:
         self.agate = asyncio.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
         """The loop of an async run: whatever a thread of it records is flushed there."""
-        self.flush_in_loop: Callable[[Session, bool], Coroutine[Any, Any, None]] | None = None
-        self.background: Any = None
+        self.flush_in_loop: Callable[[Session, bool], Coroutine[Any, Any, None]] = _no_loop
+        self.background: Background | None = None
         """Durability `async`: who appends behind the run's back."""
         self.settled = False
         """Something of this run is durable: from here on a lost race is final."""
@@ -91,3 +95,7 @@ class Session:
     def record(self, event: Event, namespace: str = "", task_id: str = "") -> Record:
         """Record an event in memory; the next `Flush` makes it durable."""
         return self.writer.record(event, namespace, task_id)
+
+
+async def _no_loop(session: Session, last: bool) -> None:
+    raise RuntimeError(f"run {session.writer.run_id} has no loop (last={last})")

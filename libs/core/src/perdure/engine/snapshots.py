@@ -8,9 +8,9 @@ from perdure.engine.parts import as_interrupts
 from perdure.events import Question, TaskFailed, Value
 from perdure.rules.commit import together
 from perdure.rules.plan import children, task_questions
-from perdure.rules.project import GraphState, TaskState, ThreadState
+from perdure.rules.project import GraphState, TaskState, ThreadState, Written
 from perdure.rules.returns import preview, shown
-from perdure.types import PregelTask, RunnableConfig, StateSnapshot
+from perdure.types import START, PregelTask, RunnableConfig, StateSnapshot
 
 PULL, PUSH = "__pregel_pull", "__pregel_push"
 
@@ -20,10 +20,9 @@ def config_of(thread_id: str, namespace: str, checkpoint: str) -> RunnableConfig
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint}}
 
 
-def nothing_yet(blueprint: Blueprint, config: RunnableConfig) -> StateSnapshot:
+def nothing_yet(config: RunnableConfig) -> StateSnapshot:
     """Return the snapshot of a thread that has no checkpoint."""
-    values = shown(blueprint, GraphState(), only_output=False)
-    return StateSnapshot(values, (), config, None, None, None, (), ())
+    return StateSnapshot({}, (), config, None, None, None, (), ())
 
 
 def snapshot_of(
@@ -46,10 +45,9 @@ def snapshot_of(
         subgraphs: Put the state of the graphs that open tasks call into `tasks[i].state`.
     """
     graph = state.graph(namespace)
-    tasks = tuple(
-        _task(thread_id, state, namespace, task, live=live, subgraphs=subgraphs) for task in graph.tasks.values()
-    )
-    open_tasks = [task for task in graph.tasks.values() if not live or task.writes is None]
+    ordered = _in_order(blueprint, graph)
+    tasks = tuple(_task(thread_id, state, namespace, task, live=live, subgraphs=subgraphs) for task in ordered)
+    open_tasks = [task for task in ordered if not live or task.writes is None]
     return StateSnapshot(
         values=_values(blueprint, graph, live),
         next=tuple(task.plan.node for task in open_tasks),
@@ -59,6 +57,14 @@ def snapshot_of(
         parent_config=None if graph.parent is None else config_of(thread_id, namespace, graph.parent),
         tasks=tasks,
         interrupts=tuple(one for task in tasks for one in task.interrupts),
+    )
+
+
+def _in_order(blueprint: Blueprint | None, graph: GraphState) -> list[TaskState]:
+    """Return the open step's tasks: sends, then pulled nodes in the order in which the graph declares them."""
+    place = {} if blueprint is None else {name: index for index, name in enumerate(blueprint.nodes)}
+    return sorted(
+        graph.tasks.values(), key=lambda task: -1 if task.plan.kind == "push" else place.get(task.plan.node, 0)
     )
 
 
@@ -90,7 +96,8 @@ def _values(blueprint: Blueprint | None, graph: GraphState, live: bool) -> Value
 def _task(
     thread_id: str, state: ThreadState, namespace: str, task: TaskState, *, live: bool, subgraphs: bool
 ) -> PregelTask:
-    plan = task.plan
+    plan, graph = task.plan, state.graph(namespace)
+    started = plan.node == START and not live  # the input's own step is recorded without its task
     questions = task_questions(state, namespace, task) if live else _asked(task)
     if live and task.writes is not None:
         questions = []
@@ -102,7 +109,7 @@ def _task(
         error=None if task.writes is not None else _error(task.failure),
         interrupts=as_interrupts(questions),
         state=_inner(thread_id, state, namespace, task, live=live, subgraphs=subgraphs),
-        result=None if task.writes is None else _result(task),
+        result=None if task.writes is None and not started else _result(task, graph.accepted),
     )
 
 
@@ -111,8 +118,8 @@ def _asked(task: TaskState) -> list[Question]:
     return task.questions[-1:] or list(task.inside.values())
 
 
-def _result(task: TaskState) -> Value:
-    writes = task.writes or []
+def _result(task: TaskState, given: Written) -> Value:
+    writes = given if task.writes is None else task.writes
     if writes and writes[0][0] == "__root__":
         return writes[0][1]
     return dict(writes)

@@ -5,7 +5,7 @@ cannot be stored leaves the thread as it was.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from perdure.definition.blueprint import Blueprint
@@ -13,7 +13,7 @@ from perdure.engine.accept import Request, accept, goes_on
 from perdure.engine.effects import Abandon, Flow, Flush
 from perdure.engine.load import Loaded, empty, load_at, load_head
 from perdure.engine.outcome import type_name
-from perdure.engine.parts import as_interrupts, live_values, show_stop, show_resumed, state_values
+from perdure.engine.parts import as_interrupts, live_values, show_resumed, show_stop, state_values
 from perdure.engine.projections import Projections
 from perdure.engine.run import Broken, Done, End, Steps, Waiting
 from perdure.engine.session import Session, Terms
@@ -38,32 +38,21 @@ class Result:
     error: BaseException | None = None
 
 
+@dataclass(slots=True)
 class Run:
     """One invoke or stream call of a root graph."""
 
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        request: Request,
-        terms: Terms,
-        stream: Stream,
-        *,
-        saver: Saver | None,
-        warm: Projections | None,
-        clock: Clock,
-        ids: IdSource,
-        attach: Callable[[Session], None],
-    ) -> None:
-        self.blueprint = blueprint
-        self.request = request
-        self.terms = terms
-        self.stream = stream
-        self.saver = saver
-        self.warm = warm
-        self.clock = clock
-        self.ids = ids
-        self.attach = attach
-        self.session: Session
+    blueprint: Blueprint
+    request: Request
+    terms: Terms
+    stream: Stream
+    saver: Saver | None
+    warm: Projections | None
+    clock: Clock
+    ids: IdSource
+    attach: Callable[[Session], None]
+    """Told the session before anything happens, so that a driver can lend it a loop."""
+    session: Session = field(init=False)
 
     def flow(self) -> Flow[Result]:
         """Run to the end.
@@ -134,6 +123,8 @@ class Run:
             if request.resumes:
                 show_resumed(session, blueprint, "")
         else:
+            show_resumed(session, blueprint, "")
+            self.stream.release()
             self._keep(session)
             return Result(state_values(session, blueprint, ""))
         steps = Steps(session, blueprint, "", last_step=last_step)
@@ -155,7 +146,7 @@ class Run:
             durable=saver is not None,
         )
         writer.actor, writer.run_id = terms.actor, self.request.run_id or self.ids.mint()
-        writer.grown, writer.snapshot_size, writer.steps = loaded.grown, loaded.snapshot_size, loaded.steps
+        writer.grown, writer.snapshot_size = loaded.grown, loaded.snapshot_size
         if terms.strict and saver is not None:
             writer.be_strict()
         session = Session(saver, writer, terms, self.stream, clock=self.clock, ids=self.ids)
@@ -191,7 +182,7 @@ class Run:
             writer = session.writer
             self.warm.keep(
                 writer.thread_id,
-                Loaded(writer.branch, writer.state, writer.grown, writer.snapshot_size, writer.steps),
+                Loaded(writer.branch, writer.state, writer.grown, writer.snapshot_size),
             )
 
 
@@ -213,9 +204,14 @@ def _status(error: BaseException) -> RunStatus:
 
 def outcome(result: Result) -> Any:
     """Return what `invoke` returns; raise what made the run break."""
-    if result.error is not None:
-        raise result.error
+    check(result)
     if not result.interrupts:
         return result.values
     shown = dict(result.values) if isinstance(result.values, dict) else {}
     return {**shown, "__interrupt__": list(result.interrupts)}
+
+
+def check(result: Result) -> None:
+    """Raise what made the run break."""
+    if result.error is not None:
+        raise result.error

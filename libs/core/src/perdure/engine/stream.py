@@ -6,7 +6,7 @@ A part is (namespace path, mode, data). `custom` parts are no events; they go ou
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from threading import Lock
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from perdure.events import Value
 from perdure.types import StreamMode
@@ -53,6 +53,10 @@ class Subscription:
         self.parts.extend(parts)
         if self.wake is not None:
             self.wake()
+
+
+NOBODY: Final = Subscription(())
+"""The reader of a call whose parts nobody reads."""
 
 
 class Stream:

@@ -27,11 +27,6 @@ def job(session: Session, blueprint: Blueprint, namespace: str, task: TaskState,
     return Job(task.plan.id, lambda: _attempt(context, task), context, threaded)
 
 
-def is_trivial(blueprint: Blueprint, task: TaskState) -> bool:
-    """Tell whether a task runs no user code (the input's own task, without a router)."""
-    return task.plan.node == START and not blueprint.branches.get(START)
-
-
 def _attempt(context: TaskContext, task: TaskState) -> TaskFlow:
     started, body = perf_counter_ns(), task.body
     try:
@@ -45,7 +40,7 @@ def _attempt(context: TaskContext, task: TaskState) -> TaskFlow:
         return Asked(pause=error)
     except ParentCommand as signal:
         return HandedUp(signal)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a node raises is an outcome
         return Failed(error, body)
     return Succeeded(writes, routes, (perf_counter_ns() - started) // 1000)
 

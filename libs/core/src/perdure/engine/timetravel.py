@@ -5,6 +5,7 @@ of its graph. The newest one is shown live: with the finished tasks' writes appl
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from perdure.codec import decode_event
@@ -82,20 +83,25 @@ def newest_checkpoint(thread_id: str, branch: str, namespace: str) -> Asking[Rec
     return None
 
 
-def history(
-    thread_id: str,
-    blueprint: Blueprint | None,
-    *,
-    namespace: str = "",
-    branch: str | None = None,
-    before: str | None = None,
-    limit: int | None = None,
-    wanted: Callable[[StateSnapshot], bool] | None = None,
-) -> Asking[list[StateSnapshot]]:
-    """Return checkpoints of a graph, newest first, of one branch's line of history or (None) of all branches.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which checkpoints are wanted: of which graph, on one branch's line of history or (None) on all branches."""
+
+    thread_id: str
+    blueprint: Blueprint | None
+    namespace: str = ""
+    branch: str | None = None
+    before: str | None = None
+    limit: int | None = None
+    wanted: Callable[[StateSnapshot], bool] | None = None
+
+
+def history(query: Query) -> Asking[list[StateSnapshot]]:
+    """Return checkpoints, newest first.
 
     Values come from one forward fold a branch; a later page of `limit` costs no more than the first.
     """
+    thread_id, branch, namespace = query.thread_id, query.branch, query.namespace
     yield Ask("head", (thread_id,))  # a deleted thread says so
     branches: list[Branch] = yield Ask("branches", (thread_id,))
     if branch is not None:
@@ -109,15 +115,15 @@ def history(
     for span in spans:
         marks += yield from _checkpoints(thread_id, span, namespace)
     marks.sort(key=lambda one: one[0], reverse=True)
-    if before is not None:
-        limit_at = (yield from find_checkpoint(thread_id, before)).position
+    if query.before is not None:
+        limit_at = (yield from find_checkpoint(thread_id, query.before)).position
         marks = [one for one in marks if one[0] < limit_at]
-    if limit is not None and wanted is None:
-        marks = marks[:limit]
-    found = yield from _views(thread_id, spans, blueprint, namespace, [record for _, record in marks])
+    if query.limit is not None and query.wanted is None:
+        marks = marks[: query.limit]
+    found = yield from _views(query, spans, [record for _, record in marks])
     shown = [found[record.checkpoint_id] for _, record in marks]
-    if wanted is not None:
-        shown = [one for one in shown if wanted(one)][:limit]
+    if query.wanted is not None:
+        shown = [one for one in shown if query.wanted(one)][: query.limit]
     return shown
 
 
@@ -137,48 +143,39 @@ def _checkpoints(thread_id: str, span: Segment, namespace: str) -> Asking[list[t
     return found
 
 
-def _views(
-    thread_id: str, spans: list[Segment], blueprint: Blueprint | None, namespace: str, marks: list[Record]
-) -> Asking[dict[str, StateSnapshot]]:
+def _views(query: Query, spans: list[Segment], marks: list[Record]) -> Asking[dict[str, StateSnapshot]]:
     """Return the snapshot of each checkpoint, by one fold forward over each branch that has any."""
     views: dict[str, StateSnapshot] = {}
     for span in spans:
         mine = {one.checkpoint_id: one.seq for one in marks if one.branch == span.branch}
         if mine:
-            loaded = yield from load_at(thread_id, span.branch, min(mine.values()))
-            yield from _walk(thread_id, span, blueprint, namespace, mine, loaded.state, views)
+            loaded = yield from load_at(query.thread_id, span.branch, min(mine.values()))
+            views |= yield from _walk(query, span, set(mine), loaded.state)
     return views
 
 
-def _walk(
-    thread_id: str,
-    span: Segment,
-    blueprint: Blueprint | None,
-    namespace: str,
-    mine: dict[str, int],
-    state: ThreadState,
-    views: dict[str, StateSnapshot],
-) -> Asking[None]:
+def _walk(query: Query, span: Segment, missing: set[str], state: ThreadState) -> Asking[dict[str, StateSnapshot]]:
     """Fold forward over one branch; show a checkpoint when the next one is about to replace it."""
-    missing = set(mine)
+    views: dict[str, StateSnapshot] = {}
 
     def show() -> None:
-        checkpoint = state.graph(namespace).checkpoint
+        checkpoint = state.graph(query.namespace).checkpoint
         if checkpoint in missing:
-            views[checkpoint] = snapshot_of(blueprint, thread_id, state, namespace, live=False)
+            views[checkpoint] = snapshot_of(query.blueprint, query.thread_id, state, query.namespace, live=False)
             missing.discard(checkpoint)
 
     after = state.seq
     while missing and after < span.upto:
         page: list[Record] = yield Ask(
-            "read", (thread_id, span.branch), {"after": after, "upto": span.upto, "limit": WINDOW}
+            "read", (query.thread_id, span.branch), {"after": after, "upto": span.upto, "limit": WINDOW}
         )
         if not page:
             break
         for record in page:
-            if record.kind == Kind.STEP_COMMITTED and record.namespace == namespace:
+            if record.kind == Kind.STEP_COMMITTED and record.namespace == query.namespace:
                 show()
             check(state.hash, record)
             evolve(state, record, decode_event(record))
         after = page[-1].seq
     show()
+    return views

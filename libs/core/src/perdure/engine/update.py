@@ -144,5 +144,6 @@ def _speaker(blueprint: Blueprint, graph: GraphState, as_node: str | None, *, al
     if len(distinct) == 1:
         return distinct[0]
     raise InvalidUpdateError(
-        f"Ambiguous update, specify as_node: the newest step ran {distinct or 'nothing'}, and an update speaks for one node."
+        f"Ambiguous update, specify as_node: the newest step ran {distinct or 'nothing'}, and an update speaks for one"
+        " node."
     )

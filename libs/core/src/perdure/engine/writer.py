@@ -4,7 +4,6 @@ All flows of a run record through it (from several threads in the sync world), s
 memory; a driver's `Flush` makes the batch durable before anything that depends on it runs.
 """
 
-from collections.abc import Callable
 from threading import Lock
 from typing import Final
 
@@ -12,19 +11,17 @@ from perdure.chain import link
 from perdure.channels.base import MISSING
 from perdure.channels.describe import marks
 from perdure.codec import VERSION, decode_event, encode_event
-from perdure.codecs import dumps
+from perdure.codecs import dumps, loads
 from perdure.errors import MutatedStateError
 from perdure.events import Event, Record, StepCommitted
 from perdure.ids import Clock, IdSource, checkpoint_id
 from perdure.ports import Branch, Snapshot
 from perdure.rules.differ import first_difference
-from perdure.rules.freeze import freeze, thaw
+from perdure.rules.freeze import freeze, pack, thaw
 from perdure.rules.project import ThreadState, evolve
 
 FLOOR: Final = 64 * 1024
 """Bytes of payload before a first snapshot is worth it."""
-STEPS: Final = 1000
-"""Checkpoints between snapshots at most (once FLOOR is passed), so that a fold stays bounded for tiny steps too."""
 
 
 class Batch:
@@ -58,7 +55,6 @@ class Writer:
         """Strict mode: the same projection, made from the stored bytes alone."""
         self.grown = 0
         self.snapshot_size = 0
-        self.steps = 0
         self._clock = clock
         self._ids = ids
         self._durable = durable
@@ -77,8 +73,6 @@ class Writer:
             if self._durable:
                 self._pending.append(record)
                 self.grown += len(payload)
-            if type(event) is StepCommitted:
-                self.steps += 1
             if self.cold is not None:
                 self._compare(record, namespace)
         return record
@@ -100,17 +94,17 @@ class Writer:
     def due_snapshot(self) -> Snapshot | None:
         """Return a snapshot when the log has outgrown the last one, or None.
 
-        The rule keeps all snapshots together at about twice of what was written: a snapshot is due when the bytes
-        since the last exceed its size.
+        It is due when the bytes since the last one exceed that one's size: so all snapshots together hold about twice
+        of what was written (and are stored packed), and a read folds a bounded multiple of its state.
         """
-        if self.grown < FLOOR or (self.grown < self.snapshot_size and self.steps < STEPS):
+        if self.grown < max(FLOOR, self.snapshot_size):
             return None
         with self._lock:
             if self._pending:  # it would hold what is not durable yet
                 return None
             payload = dumps(freeze(self.state))
-            self.grown, self.steps, self.snapshot_size = 0, 0, len(payload)
-            return Snapshot(self.branch, self.state.seq, self.state.hash, payload)
+            self.grown, self.snapshot_size = 0, len(payload)
+            return Snapshot(self.branch, self.state.seq, self.state.hash, pack(payload))
 
     def restart(self, state: ThreadState) -> None:
         """Go on with a projection folded from the log, unless something was recorded since."""
@@ -123,7 +117,7 @@ class Writer:
 
     def be_strict(self) -> None:
         """From now on compare the projection with one made from bytes, after each checkpoint."""
-        self.cold = thaw(freeze(self.state))
+        self.cold = thaw(loads(dumps(freeze(self.state))))
 
     def _stamp(self, event: Event, namespace: str, task_id: str, run_id: str, payload: bytes) -> Record:
         seq = self.state.seq + 1

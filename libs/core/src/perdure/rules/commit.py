@@ -90,7 +90,7 @@ def commit(
     pulled = _defer(blueprint, graph, pulled, bool(pushed), changes)
     return StepCommitted(
         parent=graph.checkpoint or None,
-        step=graph.step + 1,
+        step=graph.step + 1 if graph.checkpoint else 0,
         source=source,
         changes=changes,
         next=(*_push_tasks(pushed, mint), *_pull_tasks(graph, pulled, mint)),

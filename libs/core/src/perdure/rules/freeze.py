@@ -3,6 +3,7 @@
 The form is private to this file and carries a version; a snapshot that does not fit is dropped and folded anew.
 """
 
+import zlib
 from typing import Any, Final, TypeAlias
 
 from perdure.events import PlannedTask, Question, Ref, Route, TaskFailed
@@ -11,6 +12,8 @@ from perdure.rules.project import GraphState, TaskState, ThreadState
 Plain: TypeAlias = Any
 
 FORM: Final = 1
+LARGEST: Final = 1 << 30
+"""Bytes of a snapshot at most."""
 
 
 def freeze(state: ThreadState) -> Plain:
@@ -42,6 +45,23 @@ def thaw(plain: Plain) -> ThreadState:
         hash=plain["hash"],
         metadata=metadata,
     )
+
+
+def pack(payload: bytes) -> bytes:
+    """Compress a frozen state: it is a cache that nobody reads but this file, and text shrinks to a third."""
+    return zlib.compress(payload, 1)
+
+
+def unpack(packed: bytes) -> bytes:
+    """Return what `pack` was given. Raises ValueError for anything else, and for more than LARGEST bytes."""
+    inflate = zlib.decompressobj()
+    try:
+        payload = inflate.decompress(packed, LARGEST)
+    except zlib.error as exc:
+        raise ValueError("no packed snapshot") from exc
+    if not inflate.eof:
+        raise ValueError("a snapshot that is cut short, or too large")
+    return payload
 
 
 def _graph(graph: GraphState) -> Plain:

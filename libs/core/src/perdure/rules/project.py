@@ -39,6 +39,7 @@ from perdure.events import (
     Write,
 )
 from perdure.fold import Resolve, apply, resolve_write
+from perdure.types import START
 
 Written = list[tuple[str, Value]]
 """Full values, (channel, value), in the order they were written."""
@@ -134,7 +135,7 @@ def within(namespace: str, outer: str) -> bool:
     return namespace == outer or namespace.startswith(outer + "|")
 
 
-def evolve(state: ThreadState, record: Record, event: Event) -> None:
+def evolve(state: ThreadState, record: Record, event: Event) -> None:  # noqa: C901 - a case an event
     """Bring `state` up to date with the next event of its line of history, in place."""
     state.seq, state.hash = record.seq, record.hash
     graph = state.graph(record.namespace)
@@ -146,12 +147,7 @@ def evolve(state: ThreadState, record: Record, event: Event) -> None:
         case TaskFailed():
             _failed(state, record, graph, event)
         case TaskInterrupted():
-            task = graph.tasks[record.task_id]
-            known = {one.id: one for one in task.questions} | {one.id: one for one in event.questions}
-            task.questions = list(known.values())
-            task.paused, task.failure, task.attempts = event.paused, None, 0
-            if record.namespace and event.questions:
-                _tell_outwards(state, record, event.questions[-1])
+            _interrupted(state, record, graph, event)
         case InterruptResolved():
             find_question(state, event.id).answers[event.id] = event.answer
         case RunStarted():
@@ -177,6 +173,15 @@ def evolve(state: ThreadState, record: Record, event: Event) -> None:
             return
         case _:
             assert_never(event)
+
+
+def _interrupted(state: ThreadState, record: Record, graph: GraphState, event: TaskInterrupted) -> None:
+    task = graph.tasks[record.task_id]
+    known = {one.id: one for one in task.questions} | {one.id: one for one in event.questions}
+    task.questions = list(known.values())
+    task.paused, task.failure, task.attempts = event.paused, None, 0
+    if record.namespace and event.questions:
+        _tell_outwards(state, record, event.questions[-1])
 
 
 def _tell_outwards(state: ThreadState, record: Record, question: Question) -> None:
@@ -231,7 +236,8 @@ def _committed(state: ThreadState, record: Record, graph: GraphState, event: Ste
         update = graph.updates.get(ref.task_id)
         if update is not None:
             return update[0][ref.index][1]
-        writes = graph.tasks[ref.task_id].writes
+        task = graph.tasks[ref.task_id]
+        writes = graph.accepted if task.writes is None and task.plan.node == START else task.writes
         if writes is None:
             raise KeyError(f"task {ref.task_id} has written nothing")
         return writes[ref.index][1]
@@ -243,6 +249,8 @@ def _committed(state: ThreadState, record: Record, graph: GraphState, event: Ste
     graph.parent, graph.checkpoint, graph.seq = event.parent, record.checkpoint_id, record.seq
     graph.step, graph.source, graph.at, graph.ran = event.step, event.source, record.recorded_at, event.ran
     graph.updates, graph.last = {}, event.ran or graph.last
+    if event.source == "loop":
+        graph.accepted = []
     if event.source in ("update", "fork") and event.parent is not None:
         # A pause at a breakpoint moves along with the checkpoint that an update or a fork puts in its place.
         moved = {event.parent: record.checkpoint_id}

@@ -1,0 +1,1 @@
+"""perdure and LangGraph side by side: the same graphs, the same data, the same durability."""

@@ -1,0 +1,1 @@
+"""The two libraries behind one small face, so that the workloads are written once."""
