@@ -14,7 +14,7 @@ def run_program(code: str, folder: Path, *arguments: str) -> str:
     Its working folder is `folder`. Anything it says on stderr fails the test.
     """
     command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

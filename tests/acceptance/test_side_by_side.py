@@ -1,4 +1,4 @@
-"""Tasks of one step run side by side: sync nodes in threads, async nodes as tasks; a lone sync node where it is called."""
+"""Tasks of one step run side by side: sync nodes in threads, async nodes as tasks, a lone sync node where called."""
 
 import asyncio
 import operator

@@ -127,14 +127,14 @@ class Damage:
     """What is done to stored bytes. It is drawn before there are any: the same draw fits whatever a run has written."""
 
     where: float
-    """0 to 1: which of all records, or how far into the bytes."""
+    """0 to below 1: which of all records, or how far into the bytes."""
     how: Literal["part", "gone", "replace", "cut", "double", "all"]
     tree: Any = None
     junk: bytes = b"\0"
 
     def pick(self, found: Sequence[T]) -> T:
         """Return one of several things."""
-        return found[min(int(self.where * len(found)), len(found) - 1)]
+        return found[int(self.where * len(found))]
 
     def of(self, stored: bytes) -> bytes:
         """Return the damaged bytes: a part of the JSON replaced or taken out, or bytes replaced, cut off or doubled."""
@@ -168,7 +168,7 @@ class Damage:
             return b"[" * 5_000
 
 
-WHERE = st.floats(0, 1)
+WHERE = st.integers(0, 511).map(lambda number: number / 512)
 JUNK = st.binary(min_size=1, max_size=3)
 FORGERIES = st.builds(Damage, WHERE, st.sampled_from(["part", "part", "gone"]), JSON, JUNK)
 """Damage that leaves JSON."""

@@ -15,13 +15,14 @@ from perdure.append_rules import (
     check_tenant,
     refuse_deleted,
     refuse_missing_branch,
+    refuse_moved,
     require_repeat,
     tombstone,
 )
 from perdure.errors import ClosedError, StoreUnavailableError
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH, SystemClock
-from perdure.ports import Branch, Head, Snapshot, ThreadInfo
+from perdure.ports import Branch, Current, Head, Snapshot, ThreadInfo
 from perdure.sync_saver import Result, SyncSaver
 from perdure_memory.shelf import Line, Order, Shelf, cost
 
@@ -53,7 +54,7 @@ class InMemorySaver(SyncSaver):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         check_append(thread_id, branch, expected_seq, records, opens)
         with self._lock:
@@ -63,10 +64,12 @@ class InMemorySaver(SyncSaver):
                 standing = line.hashes(expected_seq, len(records))
                 require_repeat(records, standing, expected_seq=expected_seq, head_seq=line.head_seq)
                 return line.records[expected_seq + len(records) - line.base - 1].position
+            if current == "stays" and shelf is not None and shelf.current != branch:
+                refuse_moved(thread_id, branch, expected_seq, shelf.current)
             self._make_room(cost(records) if self._max_bytes is not None else 0)
             if shelf is None or line is None:
                 shelf, line = self._open_line(shelf, thread_id, branch, records[0], opens)
-            if current:
+            if current == "becomes":
                 shelf.current = branch
             return self._place(line, records)
 

@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perdure.append_rules import check_parent, refuse_deleted, refuse_missing_branch, require_repeat
+from perdure.append_rules import check_parent, refuse_deleted, refuse_missing_branch, refuse_moved, require_repeat
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
-from perdure.ports import Branch
+from perdure.ports import Branch, Current
 from perdure_sqlite import statements
 
 
@@ -24,7 +24,7 @@ class Append(NamedTuple):
     expected_seq: int
     records: Sequence[Record]
     opens: Branch | None
-    current: bool
+    current: Current
 
 
 def append(cursor: sqlite3.Cursor, asked: Append) -> int:
@@ -40,7 +40,9 @@ def append(cursor: sqlite3.Cursor, asked: Append) -> int:
         branch_no = _open_fork(cursor, asked, thread_no)
     elif head_seq != expected_seq or opens is not None:
         return _find_repeat(cursor, asked, branch_no, head_seq or 0)
-    if current and current_branch != branch:
+    if current != "any" and current_branch != branch:
+        if current == "stays":
+            refuse_moved(asked.thread_id, branch, expected_seq, current_branch)
         cursor.execute(statements.SET_CURRENT, (branch, thread_no))
     return add_events(cursor, branch_no, records)
 

@@ -13,7 +13,7 @@ from typing import Self
 from perdure.append_rules import check_append, check_name, check_tenant
 from perdure.errors import UsageError
 from perdure.events import Record
-from perdure.ports import Branch, Head, Snapshot, ThreadInfo
+from perdure.ports import Branch, Current, Head, Snapshot, ThreadInfo
 from perdure.sync_saver import Result, SyncSaver
 from perdure_sqlite import keeping, reading
 from perdure_sqlite.append import Append, append
@@ -69,7 +69,7 @@ class SqliteSaver(SyncSaver):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         check_append(thread_id, branch, expected_seq, records, opens)
         asked = Append(self.tenant, thread_id, branch, expected_seq, records, opens, current)

@@ -101,6 +101,11 @@ def refuse_deleted(thread_id: str) -> NoReturn:
     raise ThreadDeletedError(f"Thread {thread_id!r} was deleted; its id takes no more events. Use another id.")
 
 
+def refuse_moved(thread_id: str, branch: str, expected_seq: int, current: str) -> NoReturn:
+    """Raise StaleWriterError for a writer that takes `branch` for the current one, which is `current`."""
+    raise StaleWriterError(thread_id, branch, expected_seq=expected_seq, head_seq=expected_seq, current=current)
+
+
 def require_repeat(records: Sequence[Record], standing: Sequence[bytes], *, expected_seq: int, head_seq: int) -> None:
     """Return if the append happened already, raise StaleWriterError if not.
 

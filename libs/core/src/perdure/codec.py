@@ -11,10 +11,12 @@ import orjson
 
 from perdure.codec_parts import (
     Tree,
+    dump_body,
     dump_change,
     dump_route,
     dump_task,
     dump_writes,
+    load_body,
     load_change,
     load_routes,
     load_task,
@@ -149,7 +151,7 @@ def _task_failed(event: TaskFailed) -> Tree:
         "retried": event.retried,
     }
     if event.body is not None:
-        tree["body"] = [dump_writes(event.body[0]), [dump_route(route) for route in event.body[1]]]
+        tree["body"] = dump_body(event.body)
     return tree
 
 
@@ -162,7 +164,7 @@ def _read_task_failed(tree: Tree) -> TaskFailed:
         from_tree(tree["traceback"]),
         tree["attempt"],
         tree["retried"],
-        None if body is None else (load_writes(body[0]), load_routes(body[1])),
+        None if body is None else load_body(body),
     )
 
 
@@ -171,14 +173,18 @@ def _task_interrupted(event: TaskInterrupted) -> Tree:
         {"id": one.id, "value": to_tree(one.value, "$<interrupt>"), **some(schema=one.schema and to_tree(one.schema))}
         for one in event.questions
     ]
-    return {"node": event.node, "questions": questions, **some(paused=event.paused and to_tree(event.paused))}
+    body = None if event.body is None else dump_body(event.body)
+    paused = event.paused and to_tree(event.paused)
+    return {"node": event.node, "questions": questions, **some(paused=paused, body=body)}
 
 
 def _read_task_interrupted(tree: Tree) -> TaskInterrupted:
     questions = tuple(
         Question(text(one["id"]), from_tree(one["value"]), from_tree(one.get("schema"))) for one in tree["questions"]
     )
-    return TaskInterrupted(text(tree["node"]), questions, from_tree(tree.get("paused")))
+    body = tree.get("body")
+    paused = from_tree(tree.get("paused"))
+    return TaskInterrupted(text(tree["node"]), questions, paused, None if body is None else load_body(body))
 
 
 def _call_recorded(event: CallRecorded) -> Tree:

@@ -160,3 +160,13 @@ def load_writes(tree: list[Any]) -> tuple[Write, ...]:
 def load_routes(tree: list[Any]) -> tuple[Route, ...]:
     """Return routes in order."""
     return tuple([load_route(route) for route in tree])
+
+
+def dump_body(body: tuple[tuple[Write, ...], tuple[Route, ...]]) -> list[Any]:
+    """Return what a node returned, as [writes, routes]."""
+    return [dump_writes(body[0]), [dump_route(route) for route in body[1]]]
+
+
+def load_body(tree: list[Any]) -> tuple[tuple[Write, ...], tuple[Route, ...]]:
+    """Return the body that `dump_body` was given."""
+    return load_writes(tree[0]), load_routes(tree[1])

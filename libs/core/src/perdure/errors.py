@@ -143,25 +143,34 @@ class StoreError(PerdureError):
 class StaleWriterError(StoreError):
     """Another writer appended first; nothing of this append was written.
 
-    `head_seq` is where the branch stands now, `expected_seq` where this writer believed it to stand.
+    `head_seq` is where the branch stands now, `expected_seq` where this writer believed it to stand; `current` is the
+    branch that has become current, when that is what this writer missed.
     """
 
-    def __init__(self, thread_id: str, branch: str, *, expected_seq: int, head_seq: int) -> None:
+    def __init__(
+        self, thread_id: str, branch: str, *, expected_seq: int, head_seq: int, current: str | None = None
+    ) -> None:
+        stands = f"Thread {thread_id!r}, branch {branch!r} stands at event {head_seq}, but this writer expected"
+        if current is not None:
+            stands = f"Thread {thread_id!r} is at branch {current!r} now, but this writer expected {branch!r} at event"
         super().__init__(
-            f"Thread {thread_id!r}, branch {branch!r} stands at event {head_seq}, but this writer expected"
-            f" {expected_seq}: another writer was first. Nothing was written; read the thread again and decide again."
+            f"{stands} {expected_seq}: another writer was first. Nothing was written; read the thread again and decide"
+            " again."
         )
         self.thread_id = thread_id
         self.branch = branch
         self.expected_seq = expected_seq
         self.head_seq = head_seq
+        self.current = current
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_stale, (self.thread_id, self.branch, self.expected_seq, self.head_seq)
+        return _rebuild_stale, (self.thread_id, self.branch, self.expected_seq, self.head_seq, self.current)
 
 
-def _rebuild_stale(thread_id: str, branch: str, expected_seq: int, head_seq: int) -> StaleWriterError:
-    return StaleWriterError(thread_id, branch, expected_seq=expected_seq, head_seq=head_seq)
+def _rebuild_stale(
+    thread_id: str, branch: str, expected_seq: int, head_seq: int, current: str | None
+) -> StaleWriterError:
+    return StaleWriterError(thread_id, branch, expected_seq=expected_seq, head_seq=head_seq, current=current)
 
 
 class CorruptEventError(StoreError):

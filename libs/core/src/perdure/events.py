@@ -185,6 +185,8 @@ class TaskInterrupted:
     node: str
     questions: tuple[Question, ...]
     paused: str | None = None
+    body: tuple[tuple[Write, ...], tuple[Route, ...]] | None = None
+    """What the node returned, when its router waits: the node is not run again."""
 
 
 @dataclass(frozen=True, slots=True)

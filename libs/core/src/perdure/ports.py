@@ -15,9 +15,13 @@ Rules every saver keeps (the conformance suite in `perdure.testing` checks each)
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 from perdure.events import Record
+
+Current: TypeAlias = Literal["any", "stays", "becomes"]
+"""What an append says of its branch: nothing · it is the thread's current one (else the writer is stale) · it is from
+now on."""
 
 
 class Branch(NamedTuple):
@@ -83,7 +87,7 @@ class Saver(ABC):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         """Append records to a branch if its head is `expected_seq`; return the position of the last one.
 
@@ -93,10 +97,10 @@ class Saver(ABC):
             expected_seq: The seq of the last event the writer knows; `records[0].seq == expected_seq + 1`.
             records: One or more, with consecutive seqs.
             opens: The fork that this append creates; then `expected_seq == opens.fork_seq`.
-            current: Make this the thread's current branch.
+            current: What is to be true of the thread's current branch (see `Current`).
 
         Raises:
-            StaleWriterError: Another writer appended first; nothing was written.
+            StaleWriterError: Another writer appended first, or made another branch current; nothing was written.
             ThreadDeletedError: The thread has a tombstone.
             UsageError: No records, records out of sequence, or a branch that does not exist.
         """
@@ -178,7 +182,7 @@ class Saver(ABC):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         """`append`, async."""
 

@@ -17,7 +17,7 @@ from perdure.engine.update import Target, fork_at, update_state
 from perdure.engine.writer import Writer
 from perdure.errors import UsageError
 from perdure.lineage import Ask, Asking, find_checkpoint
-from perdure.ports import Head, Saver
+from perdure.ports import Current, Head, Saver
 from perdure.types import RunnableConfig, StateSnapshot, StateUpdate
 
 Attach = Callable[[Session], None]
@@ -116,7 +116,10 @@ class Reading:
         thread_id = address.thread
         if address.checkpoint_id is None:
             loaded = (yield from load_head(thread_id, address.branch)) or empty()
-            return Target(address.namespace, reason=reason), self._session(thread_id, loaded, actor, attach)
+            current: Current = "stays" if address.branch is None else "any"
+            return Target(address.namespace, reason=reason, current=current), self._session(
+                thread_id, loaded, actor, attach
+            )
         record = yield from find_checkpoint(thread_id, address.checkpoint_id)
         head = yield from load_head(thread_id, record.branch)
         if head is not None:
@@ -124,7 +127,7 @@ class Reading:
             if graph is not None and graph.checkpoint == address.checkpoint_id:
                 return Target(record.namespace, reason=reason), self._session(thread_id, head, actor, attach)
         loaded = yield from load_at(thread_id, record.branch, record.seq)
-        target = Target(record.namespace, record, reason=reason, current=True)
+        target = Target(record.namespace, record, reason=reason, current="becomes")
         return target, self._session(thread_id, loaded, actor, attach)
 
     def _session(self, thread_id: str, loaded: Loaded, actor: str, attach: Attach) -> Session:

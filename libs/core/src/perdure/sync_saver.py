@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from perdure.events import Record
-from perdure.ports import Branch, Head, Saver, Snapshot, ThreadInfo
+from perdure.ports import Branch, Current, Head, Saver, Snapshot, ThreadInfo
 
 Result = TypeVar("Result")
 
@@ -30,7 +30,7 @@ class SyncSaver(Saver):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         call = partial(
             self.append, thread_id, branch, expected_seq=expected_seq, records=records, opens=opens, current=current

@@ -64,11 +64,12 @@ def accept(session: Session, blueprint: Blueprint, request: Request) -> int:
     if fresh:
         start_graph(session, blueprint, "")
     elif writes:
-        _beside(session, blueprint, writes, ())
+        beside(session, blueprint, writes, ())
+        session.pause_update = tuple(writes)
     for id, answer in answers.items():
         session.record(InterruptResolved(id, answer, request.reason), *_asker(session.state, id))
     if isinstance(command, Command) and (command.update is not None or command.goto):
-        _beside(session, blueprint, *_steering(blueprint, command))
+        beside(session, blueprint, *_steering(blueprint, command))
     return last_step
 
 
@@ -127,7 +128,8 @@ def _open_run(session: Session, blueprint: Blueprint, request: Request, given: t
             metadata=terms.metadata,
         )
     )
-    session.writer.current = True
+    follows = request.branch is None and request.checkpoint_id is None
+    session.writer.current = "stays" if follows else "becomes"
     if request.fork_at is not None and given is None:
         keep_path_open(session, blueprint, request.fork_at.namespace)
 
@@ -158,13 +160,16 @@ def keep_path_open(session: Session, blueprint: Blueprint, namespace: str) -> No
         keep_open(session, blueprint, one)
 
 
-def _beside(session: Session, blueprint: Blueprint, writes: Written, routes: tuple[Route, ...]) -> None:
+def beside(
+    session: Session, blueprint: Blueprint, writes: Written, routes: tuple[Route, ...], namespace: str = ""
+) -> None:
     """Record writes and routes beside the open step: its tasks stay open, with what is known of them."""
-    graph = session.graph("")
+    graph = session.graph(namespace)
     id = session.ids.mint()
-    session.record(StateUpdated(None, related(blueprint, graph, writes), routes), "", id)
-    done = Done(id, None, *graph.updates[id])
-    session.record(commit(blueprint, graph, [done], session.ids.mint, source="update", keep=tuple(graph.tasks)))
+    session.record(StateUpdated(None, related(blueprint, graph, writes), routes), namespace, id)
+    done = [Done(id, None, *graph.updates[id])]
+    event = commit(blueprint, graph, done, session.ids.mint, source="update", keep=tuple(graph.tasks))
+    session.record(event, namespace)
 
 
 def _still(graph: GraphState) -> GraphState:

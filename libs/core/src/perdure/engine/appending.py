@@ -57,11 +57,11 @@ def appended(session: Session, batches: Sequence[Batch]) -> Asking[None]:
         "expected_seq": records[0].seq - 1,
         "records": records,
         "opens": batches[0].opens,
-        "current": any(batch.current for batch in batches),
+        "current": next((batch.current for batch in batches if batch.current != "any"), "any"),
     }
     yield Ask("append", (writer.thread_id, writer.branch), options)
     session.settled = True
-    snapshot = writer.due_snapshot()
+    snapshot = writer.due_snapshot(records[-1].seq)
     if snapshot is not None:
         yield Ask("put_snapshot", (writer.thread_id, snapshot))
     if terms.suspending:

@@ -46,7 +46,7 @@ class TaskContext:
         self.attempt = task.attempts + 1
         self.questions: list[Question] = task.questions
         self.answers = dict(task.answers)
-        self.asked = 0
+        self.asked = 0 if task.body is None else task.node_asked
         self.calls = 0
 
     def ask(self, value: Any) -> Any:

@@ -19,6 +19,10 @@ from perdure.types import Interrupt
 T = TypeVar("T")
 
 
+Body: TypeAlias = tuple[list[tuple[str, Value]], tuple[Route, ...]]
+"""What a node returned: writes and routes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """A task's node returned, and its router (if it has one) too."""
@@ -33,15 +37,19 @@ class Failed:
     """A task raised. `body` is what the node returned when only the router raised."""
 
     error: Exception
-    body: tuple[list[tuple[str, Value]], tuple[Route, ...]] | None = None
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A task waits: for answers to `interrupts`, for inner graphs (none), or (`pause`) to be invoked again."""
+    """A task waits: for answers to `interrupts`, for inner graphs (none), or (`pause`) to be invoked again.
+
+    `body` is what the node returned when it is the router that waits.
+    """
 
     interrupts: tuple[Interrupt, ...] = ()
     pause: InterruptedError | None = None
+    body: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,30 @@ def load_at(thread_id: str, branch: str, seq: int) -> Asking[Loaded]:
     return (yield from _fold(thread_id, segments, Loaded(branch, ThreadState(hash=GENESIS))))
 
 
+def fold_record(state: ThreadState, record: Record) -> None:
+    """Bring a projection up to date with a stored event.
+
+    Raises CorruptEventError (DecodeError) when it is none, or does not follow from the events before it.
+    """
+    event = decode_event(record)
+    try:
+        evolve(state, record, event)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError) as exc:
+        raise CorruptEventError(
+            f"Event {record.seq} ({record.kind}) of thread {record.thread_id!r}, branch {record.branch!r} does not"
+            f" follow from the events before it: {type(exc).__name__}: {exc}.",
+            thread_id=record.thread_id,
+            branch=record.branch,
+            seq=record.seq,
+        ) from exc
+
+
 def _from_snapshot(thread_id: str, branch: str, segments: list[Segment], snapshot: Snapshot) -> Asking[Loaded | None]:
     """Fold from a snapshot; None when it does not fit the log (it is a cache: fold from the start instead)."""
+    place = (thread_id, snapshot.branch)
+    found: list[Record] = yield Ask("read", place, {"after": snapshot.seq - 1, "upto": snapshot.seq, "limit": 1})
+    if not found or found[0].hash != snapshot.hash:
+        return None
     try:
         state = thaw(loads(plain := unpack(snapshot.payload)))
     except (DecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError):
@@ -77,17 +99,7 @@ def _fold(thread_id: str, segments: list[Segment], loaded: Loaded) -> Asking[Loa
     state = loaded.state
 
     def consume(record: Record) -> None:
-        event = decode_event(record)
-        try:
-            evolve(state, record, event)
-        except (KeyError, IndexError, TypeError, AttributeError) as exc:
-            raise CorruptEventError(
-                f"Event {record.seq} ({record.kind}) of thread {thread_id!r}, branch {record.branch!r} does not follow"
-                f" from the events before it: {type(exc).__name__}: {exc}.",
-                thread_id=thread_id,
-                branch=record.branch,
-                seq=record.seq,
-            ) from exc
+        fold_record(state, record)
         loaded.grown += len(record.payload)
 
     yield from replay(thread_id, segments, state.seq, state.hash, consume)

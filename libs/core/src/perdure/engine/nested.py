@@ -3,7 +3,7 @@
 from typing import Any
 
 from perdure.definition.blueprint import Blueprint
-from perdure.engine.accept import start_graph
+from perdure.engine.accept import beside, start_graph
 from perdure.engine.context import TaskContext
 from perdure.engine.effects import Flow, Flush
 from perdure.engine.outcome import inherited
@@ -30,14 +30,9 @@ def call_graph(
     graph = session.graph(namespace)
     limit = session.terms.recursion_limit if limit is None else limit
     if _begins(session, namespace):
-        if isinstance(given, Command) or given is None:
-            given = {}
-        writes = blueprint.input_writes.pairs(given, drop=True)
-        session.record(
-            SubgraphStarted(blueprint.name, blueprint.fingerprint, inherited(session, namespace, writes)), namespace
-        )
-        start_graph(session, blueprint, namespace)
+        _begin(session, blueprint, namespace, {} if isinstance(given, Command) or given is None else given)
     elif graph.tasks:
+        _take_on(session, blueprint, namespace)
         show_resumed(session, blueprint, namespace)
     steps = Steps(session, blueprint, namespace, last_step=session.graph(namespace).step + limit + 1)
     end = yield from steps.run()
@@ -54,6 +49,22 @@ def call_graph(
         case Broken(error):
             yield Flush(session)
             raise error
+
+
+def _begin(session: Session, blueprint: Blueprint, namespace: str, given: Value) -> None:
+    """Record that the graph was called, and with what."""
+    writes = inherited(session, namespace, blueprint.input_writes.pairs(given, drop=True))
+    session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, writes), namespace)
+    start_graph(session, blueprint, namespace)
+
+
+def _take_on(session: Session, blueprint: Blueprint, namespace: str) -> None:
+    """Apply what the run was given for a paused node, where the pause is inside this graph."""
+    tasks = session.graph(namespace).tasks.values()
+    if session.pause_update and any(task.paused is not None for task in tasks):
+        writes = [(key, value) for key, value in session.pause_update if key in blueprint.input_writes.keys]
+        if writes:
+            beside(session, blueprint, writes, (), namespace)
 
 
 def _begins(session: Session, namespace: str) -> bool:

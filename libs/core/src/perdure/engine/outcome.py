@@ -7,7 +7,7 @@ from perdure.channels.describe import marks, relate
 from perdure.codec_parts import path_of
 from perdure.codecs import to_tree
 from perdure.definition.blueprint import Blueprint
-from perdure.engine.effects import Asked, Failed, Succeeded
+from perdure.engine.effects import Asked, Body, Failed, Succeeded
 from perdure.engine.session import Session
 from perdure.errors import EncodeError
 from perdure.events import Question, Route, TaskFailed, TaskInterrupted, TaskSucceeded, Value, Write
@@ -39,9 +39,6 @@ def unstorable(writes: Written) -> EncodeError | None:
 def failure(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Failed, *, retried: bool) -> TaskFailed:
     """Return the event of an attempt that failed."""
     error = outcome.error
-    body: tuple[tuple[Write, ...], tuple[Route, ...]] | None = None
-    if outcome.body is not None and task.plan.node != START:
-        body = (related(blueprint, graph, outcome.body[0]), outcome.body[1])
     return TaskFailed(
         node=task.plan.node,
         error=type_name(error),
@@ -49,15 +46,15 @@ def failure(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: F
         traceback="".join(traceback.format_exception(error)),
         attempt=task.attempts + 1,
         retried=retried,
-        body=body,
+        body=_kept(blueprint, graph, task, outcome.body),
     )
 
 
-def pause(task: TaskState, outcome: Asked) -> TaskInterrupted:
+def pause(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Asked) -> TaskInterrupted:
     """Return the event of a task that waits."""
     questions = tuple(Question(one.id, one.value, one.response_schema) for one in outcome.interrupts)
     paused = None if outcome.pause is None else str(outcome.pause)
-    return TaskInterrupted(task.plan.node, questions, paused)
+    return TaskInterrupted(task.plan.node, questions, paused, _kept(blueprint, graph, task, outcome.body))
 
 
 def type_name(error: BaseException) -> str:
@@ -88,6 +85,15 @@ def track(blueprint: Blueprint, graph: GraphState) -> None:
         if name not in graph.tracked:
             held = graph.values.get(name, MISSING)
             graph.tracked[name] = None if held is MISSING else marks(held)
+
+
+def _kept(
+    blueprint: Blueprint, graph: GraphState, task: TaskState, body: Body | None
+) -> tuple[tuple[Write, ...], tuple[Route, ...]] | None:
+    """Return what a node returned, as it is stored while its router has not decided."""
+    if body is None or task.plan.node == START:
+        return None
+    return related(blueprint, graph, body[0]), body[1]
 
 
 def _related(blueprint: Blueprint, graph: GraphState, channel: str, value: Value) -> Write:

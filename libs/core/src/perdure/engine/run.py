@@ -214,7 +214,8 @@ class Steps:
     def _pause(self, task: TaskState, outcome: Asked) -> None:
         if outcome.interrupts or outcome.pause is not None:
             try:
-                self.session.record(pause(task, outcome), self.namespace, task.plan.id)
+                graph = self.session.graph(self.namespace)
+                self.session.record(pause(self.blueprint, graph, task, outcome), self.namespace, task.plan.id)
             except EncodeError as error:
                 self._fail(task, Failed(error))
                 return

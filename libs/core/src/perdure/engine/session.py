@@ -55,6 +55,7 @@ class Session:
         "gate",
         "ids",
         "loop",
+        "pause_update",
         "saver",
         "settled",
         "stopped_at",
@@ -80,6 +81,8 @@ class Session:
         self.flush_in_loop: Callable[[Session, bool], Coroutine[Any, Any, None]] = _no_loop
         self.background: Background | None = None
         """Durability `async`: who appends behind the run's back."""
+        self.pause_update: tuple[tuple[str, Value], ...] = ()
+        """What this run was given for a node that had paused; graphs inside that paused take it on, too."""
         self.settled = False
         """Something of this run is durable: from here on a lost race is final."""
 

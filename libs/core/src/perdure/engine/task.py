@@ -35,9 +35,9 @@ def _attempt(context: TaskContext, task: TaskState) -> TaskFlow:
         writes, routes = body
         routes += yield from _routers(context, writes)
     except GraphInterrupt as signal:
-        return Asked(signal.interrupts)
+        return Asked(signal.interrupts, body=body)
     except InterruptedError as error:
-        return Asked(pause=error)
+        return Asked(pause=error, body=body)
     except ParentCommand as signal:
         return HandedUp(signal)
     except Exception as error:  # noqa: BLE001 - whatever a node raises is an outcome

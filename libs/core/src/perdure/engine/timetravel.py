@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from perdure.codec import decode_event
 from perdure.definition.blueprint import Blueprint
-from perdure.engine.load import Loaded, load_at
+from perdure.engine.load import Loaded, fold_record, load_at
 from perdure.engine.snapshots import snapshot_of
 from perdure.events import Kind, Record
 from perdure.lineage import Ask, Asking, Segment, check, find_checkpoint, lineage, no_such_branch, segments_of
 from perdure.ports import Branch
-from perdure.rules.project import ThreadState, evolve, within
+from perdure.rules.project import ThreadState, within
 from perdure.types import StateSnapshot
 
 WINDOW: Final = 500
@@ -175,7 +174,7 @@ def _walk(query: Query, span: Segment, missing: set[str], state: ThreadState) ->
             if record.kind == Kind.STEP_COMMITTED and record.namespace == query.namespace:
                 show()
             check(state.hash, record)
-            evolve(state, record, decode_event(record))
+            fold_record(state, record)
         after = page[-1].seq
     show()
     return views

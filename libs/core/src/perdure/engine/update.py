@@ -17,6 +17,7 @@ from perdure.engine.snapshots import config_of
 from perdure.engine.task import job
 from perdure.errors import InvalidUpdateError, UsageError
 from perdure.events import PlannedTask, Record, StateUpdated, Value, Write
+from perdure.ports import Current
 from perdure.rules.commit import Done, begin, commit, finished, together
 from perdure.rules.project import GraphState, TaskState
 from perdure.rules.returns import Result, interpret, unknown_node
@@ -34,7 +35,7 @@ class Target:
     fork_at: Record | None = None
     name: str | None = None
     reason: str | None = None
-    current: bool = False
+    current: Current = "any"
 
 
 def update_state(
@@ -51,7 +52,7 @@ def update_state(
     namespace = target.namespace
     if target.fork_at is not None:
         fork(session, target.fork_at, name=target.name, reason=target.reason)
-        session.writer.current = target.current
+    session.writer.current = target.current
     track(blueprint, session.graph(namespace))
     for updates in supersteps:
         yield from _superstep(session, blueprint, target, updates)

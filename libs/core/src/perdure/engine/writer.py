@@ -15,7 +15,7 @@ from perdure.codecs import dumps, loads
 from perdure.errors import MutatedStateError
 from perdure.events import Event, Record, StepCommitted
 from perdure.ids import Clock, IdSource, checkpoint_id
-from perdure.ports import Branch, Snapshot
+from perdure.ports import Branch, Current, Snapshot
 from perdure.rules.differ import first_difference
 from perdure.rules.freeze import freeze, pack, thaw
 from perdure.rules.project import ThreadState, evolve
@@ -29,7 +29,7 @@ class Batch:
 
     __slots__ = ("current", "opens", "records")
 
-    def __init__(self, records: list[Record], opens: Branch | None, current: bool) -> None:
+    def __init__(self, records: list[Record], opens: Branch | None, current: Current) -> None:
         self.records = records
         self.opens = opens
         self.current = current
@@ -50,7 +50,7 @@ class Writer:
         self.actor = ""
         self.run_id = ""
         self.opens: Branch | None = None
-        self.current = False
+        self.current: Current = "any"
         self.cold: ThreadState | None = None
         """Strict mode: the same projection, made from the stored bytes alone."""
         self.grown = 0
@@ -83,7 +83,7 @@ class Writer:
             if not self._pending:
                 return None
             batch = Batch(self._pending, self.opens, self.current)
-            self._pending, self.opens, self.current = [], None, False
+            self._pending, self.opens, self.current = [], None, "any"
             return batch
 
     @property
@@ -91,8 +91,10 @@ class Writer:
         """Tell whether anything waits to be appended."""
         return bool(self._pending)
 
-    def due_snapshot(self) -> Snapshot | None:
+    def due_snapshot(self, durable_seq: int) -> Snapshot | None:
         """Return a snapshot when the log has outgrown the last one, or None.
+
+        None, too, while the projection is ahead of what is durable (up to `durable_seq`).
 
         It is due when the bytes since the last one exceed that one's size: so all snapshots together hold about twice
         of what was written (and are stored packed), and a read folds a bounded multiple of its state.
@@ -100,7 +102,7 @@ class Writer:
         if self.grown < max(FLOOR, self.snapshot_size):
             return None
         with self._lock:
-            if self._pending:  # it would hold what is not durable yet
+            if self.state.seq != durable_seq:
                 return None
             payload = dumps(freeze(self.state))
             self.grown, self.snapshot_size = 0, len(payload)

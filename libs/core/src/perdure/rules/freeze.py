@@ -4,6 +4,7 @@ The form is private to this file and carries a version; a snapshot that does not
 """
 
 import zlib
+from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 from perdure.events import PlannedTask, Question, Ref, Route, TaskFailed
@@ -12,6 +13,8 @@ from perdure.rules.project import GraphState, TaskState, ThreadState
 Plain: TypeAlias = Any
 
 FORM: Final = 1
+SEAL: Final = 16
+"""Bytes of digest before a packed snapshot: what was changed is not believed."""
 LARGEST: Final = 1 << 30
 """Bytes of a snapshot at most."""
 
@@ -48,15 +51,19 @@ def thaw(plain: Plain) -> ThreadState:
 
 
 def pack(payload: bytes) -> bytes:
-    """Compress a frozen state: it is a cache that nobody reads but this file, and text shrinks to a third."""
-    return zlib.compress(payload, 1)
+    """Compress a frozen state and seal it: nobody reads this cache but this file, and text shrinks to a third."""
+    packed = zlib.compress(payload, 1)
+    return blake2b(packed, digest_size=SEAL).digest() + packed
 
 
 def unpack(packed: bytes) -> bytes:
     """Return what `pack` was given. Raises ValueError for anything else, and for more than LARGEST bytes."""
+    seal, body = packed[:SEAL], packed[SEAL:]
+    if blake2b(body, digest_size=SEAL).digest() != seal:
+        raise ValueError("a snapshot that was changed")
     inflate = zlib.decompressobj()
     try:
-        payload = inflate.decompress(packed, LARGEST)
+        payload = inflate.decompress(body, LARGEST)
     except zlib.error as exc:
         raise ValueError("no packed snapshot") from exc
     if not inflate.eof:
@@ -112,6 +119,7 @@ def _task(task: TaskState) -> Plain:
         "questions": [[one.id, one.value, one.schema] for one in task.questions],
         "answers": dict(task.answers),
         "paused": task.paused,
+        "node_asked": task.node_asked,
         "inside": {id: [one.id, one.value, one.schema] for id, one in task.inside.items()},
     }
 
@@ -130,6 +138,7 @@ def _thaw_task(plain: Plain) -> TaskState:
         questions=[Question(*one) for one in plain["questions"]],
         answers=plain["answers"],
         paused=plain["paused"],
+        node_asked=plain["node_asked"],
         inside={id: Question(*one) for id, one in plain["inside"].items()},
     )
 

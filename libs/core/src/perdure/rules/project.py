@@ -57,6 +57,8 @@ class TaskState:
     routes: tuple[Route, ...] = ()
     body: tuple[Written, tuple[Route, ...]] | None = None
     """What its node returned when only its router failed."""
+    node_asked: int = 0
+    """Questions that the node had asked when it returned `body`; its router's come after."""
     attempts: int = 0
     """Failed attempts that were to be retried, since it was last started anew."""
     failure: TaskFailed | None = None
@@ -175,8 +177,22 @@ def evolve(state: ThreadState, record: Record, event: Event) -> None:  # noqa: C
             assert_never(event)
 
 
+def _keep_body(
+    state: ThreadState,
+    record: Record,
+    graph: GraphState,
+    task: TaskState,
+    body: tuple[tuple[Write, ...], tuple[Route, ...]] | None,
+) -> None:
+    if body is not None:
+        if task.body is None:
+            task.node_asked = len(task.questions)
+        task.body = (_full(state, record.namespace, graph, body[0]), body[1])
+
+
 def _interrupted(state: ThreadState, record: Record, graph: GraphState, event: TaskInterrupted) -> None:
     task = graph.tasks[record.task_id]
+    _keep_body(state, record, graph, task, event.body)
     known = {one.id: one for one in task.questions} | {one.id: one for one in event.questions}
     task.questions = list(known.values())
     task.paused, task.failure, task.attempts = event.paused, None, 0
@@ -223,8 +239,7 @@ def _succeeded(state: ThreadState, record: Record, graph: GraphState, event: Tas
 def _failed(state: ThreadState, record: Record, graph: GraphState, event: TaskFailed) -> None:
     task = graph.tasks[record.task_id]
     task.paused = None
-    if event.body is not None:
-        task.body = (_full(state, record.namespace, graph, event.body[0]), event.body[1])
+    _keep_body(state, record, graph, task, event.body)
     if event.retried:
         task.attempts = event.attempt
     else:

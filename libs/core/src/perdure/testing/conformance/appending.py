@@ -105,7 +105,7 @@ class AppendClauses(SaverClauses):
     def test_retry_does_not_move_the_current_branch(self, saver: Saver) -> None:
         """A retry has no effect, not even on which branch is current."""
         records = grow(saver, "t", 2)
-        saver.append("t", MAIN_BRANCH, expected_seq=0, records=records, current=True)
+        saver.append("t", MAIN_BRANCH, expected_seq=0, records=records, current="becomes")
         assert saver.head("t") == ("main", 2, records[-1].hash)
 
     @pytest.mark.parametrize(

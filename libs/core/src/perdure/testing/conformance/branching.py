@@ -3,6 +3,7 @@
 import pytest
 
 from perdure.errors import StaleWriterError, UsageError
+from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
 from perdure.ports import Branch, Saver
 from perdure.testing.conformance.suite import SaverClauses
@@ -126,10 +127,10 @@ class BranchClauses(SaverClauses):
         own = fork(saver, "f", at=main[1])
         assert saver.head("t") == (MAIN_BRANCH, 2, main[1].hash)
         more = write_records("t", branch="f", after=own[0])
-        saver.append("t", "f", expected_seq=3, records=more, current=True)
+        saver.append("t", "f", expected_seq=3, records=more, current="becomes")
         assert saver.head("t") == ("f", 4, more[0].hash)
         back = write_records("t", after=main[1], note="back")
-        saver.append("t", MAIN_BRANCH, expected_seq=2, records=back, current=True)
+        saver.append("t", MAIN_BRANCH, expected_seq=2, records=back, current="becomes")
         assert saver.head("t") == (MAIN_BRANCH, 3, back[0].hash)
 
     def test_fork_can_be_current_from_its_first_append(self, saver: Saver) -> None:
@@ -137,8 +138,26 @@ class BranchClauses(SaverClauses):
         main = grow(saver, "t", 2)
         records = write_records("t", branch="f", after=main[0])
         opens = Branch("f", parent=MAIN_BRANCH, fork_seq=1)
-        saver.append("t", "f", expected_seq=1, records=records, opens=opens, current=True)
+        saver.append("t", "f", expected_seq=1, records=records, opens=opens, current="becomes")
         assert saver.head("t") == ("f", 2, records[0].hash)
+
+    def test_append_to_what_is_current_is_refused_when_it_is_not(self, saver: Saver) -> None:
+        """Who takes its branch for the current one is stale once another is, although the seq fits."""
+        main = grow(saver, "t", 2)
+        fork(saver, "f", at=main[1])
+        more = write_records("t", after=main[1])
+        saver.append("t", MAIN_BRANCH, expected_seq=2, records=more, current="stays")
+        saver.append("t", "f", expected_seq=3, records=self._beyond(saver), current="becomes")
+        late = write_records("t", after=more[0])
+        with pytest.raises(StaleWriterError, match="'f'") as refused:
+            saver.append("t", MAIN_BRANCH, expected_seq=3, records=late, current="stays")
+        assert refused.value.current == "f"
+        assert saver.head("t", MAIN_BRANCH) == (MAIN_BRANCH, 3, more[0].hash)
+
+    @staticmethod
+    def _beyond(saver: Saver) -> list[Record]:
+        (last,) = saver.read("t", "f", newest_first=True, limit=1)
+        return write_records("t", branch="f", after=last)
 
     def test_refused_append_leaves_the_current_branch(self, saver: Saver) -> None:
         """What was refused changed nothing."""
@@ -146,5 +165,5 @@ class BranchClauses(SaverClauses):
         fork(saver, "f", at=main[0])
         late = write_records("t", branch="f", after=main[0], note="late")
         with pytest.raises(StaleWriterError):
-            saver.append("t", "f", expected_seq=1, records=late, current=True)
+            saver.append("t", "f", expected_seq=1, records=late, current="becomes")
         assert saver.head("t") == (MAIN_BRANCH, 3, main[2].hash)

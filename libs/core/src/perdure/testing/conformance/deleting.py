@@ -112,7 +112,7 @@ class DeleteClauses(SaverClauses):
         main = grow(saver, "t", 3)
         records = write_records("t", 4, branch="f", after=main[0])
         opens = Branch("f", parent=MAIN_BRANCH, fork_seq=1)
-        saver.append("t", "f", expected_seq=1, records=records, opens=opens, current=True)
+        saver.append("t", "f", expected_seq=1, records=records, opens=opens, current="becomes")
         assert saver.delete_thread("t") == 7
         (stone,) = saver.read("t", MAIN_BRANCH)
         assert (stone.seq, stone.hash) == (4, link(main[-1].hash, stone))

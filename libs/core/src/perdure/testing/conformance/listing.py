@@ -22,7 +22,7 @@ class ListClauses(SaverClauses):
         own = fork(saver, "f", at=main[0])
         assert saver.list_threads()[0].branch == MAIN_BRANCH
         more = write_records("t", branch="f", after=own[0])
-        position = saver.append("t", "f", expected_seq=2, records=more, current=True)
+        position = saver.append("t", "f", expected_seq=2, records=more, current="becomes")
         assert saver.list_threads() == [ThreadInfo("t", "f", main[0].recorded_at, more[0].recorded_at, position)]
 
     def test_order_is_by_id_not_by_age(self, saver: Saver) -> None:
