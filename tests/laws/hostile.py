@@ -172,7 +172,9 @@ WHERE = st.integers(0, 511).map(lambda number: number / 512)
 JUNK = st.binary(min_size=1, max_size=3)
 FORGERIES = st.builds(Damage, WHERE, st.sampled_from(["part", "part", "gone"]), JSON, JUNK)
 """Damage that leaves JSON."""
-DAMAGES = FORGERIES | st.builds(Damage, WHERE, st.sampled_from(["replace", "cut", "double", "all"]), st.none(), JUNK)
+SCRATCHES = st.builds(Damage, WHERE, st.sampled_from(["replace", "cut", "double", "all"]), st.none(), JUNK)
+"""Damage to bytes of any kind."""
+DAMAGES = FORGERIES | SCRATCHES
 
 
 def _collect(tree: Any, places: list[tuple[Any, Any]]) -> None:

@@ -12,7 +12,7 @@ from perdure.codec import decode_event
 from perdure.engine.load import Loaded, load_at
 from perdure.events import Event, Record, RunStarted, TaskFailed, TaskSucceeded
 from perdure.lineage import answer, lineage
-from perdure.ports import Branch, Saver
+from perdure.ports import Branch, Current, Saver
 from perdure.rules.project import ThreadState
 from perdure_memory import InMemorySaver
 from perdure_sqlite import SqliteSaver
@@ -26,7 +26,7 @@ class Appended(NamedTuple):
     expected_seq: int
     records: tuple[Record, ...]
     opens: Branch | None
-    current: bool
+    current: Current
 
 
 class MemoryJournal(InMemorySaver):
@@ -44,7 +44,7 @@ class MemoryJournal(InMemorySaver):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         position = super().append(
             thread_id, branch, expected_seq=expected_seq, records=records, opens=opens, current=current
@@ -134,7 +134,8 @@ def copy(source: Saver, target: Saver) -> None:
         opens = None if branch.parent is None else branch._replace(head_seq=branch.fork_seq, position=0)
         records = [one._replace(position=0) for one in source.read(THREAD, branch.id)]
         for record in records:
-            current = head is not None and head.branch == branch.id and record is records[-1]
+            last = head is not None and head.branch == branch.id and record is records[-1]
+            current: Current = "becomes" if last else "any"
             target.append(
                 THREAD, branch.id, expected_seq=record.seq - 1, records=[record], opens=opens, current=current
             )

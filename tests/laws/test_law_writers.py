@@ -12,7 +12,7 @@ from perdure import Command
 from perdure.codec import decode_event
 from perdure.errors import StaleWriterError
 from perdure.events import Durability, Record, RunFinished
-from perdure.ports import Branch, Head
+from perdure.ports import Branch, Current, Head
 from perdure_memory import InMemorySaver
 from tests.laws.descriptions import Graph, graphs
 from tests.laws.graphs import FlakyError
@@ -50,7 +50,7 @@ class Ambush(InMemorySaver):
         expected_seq: int,
         records: Sequence[Record],
         opens: Branch | None = None,
-        current: bool = False,
+        current: Current = "any",
     ) -> int:
         self.countdown -= 1
         if self.countdown == 0 and self.rival is not None:

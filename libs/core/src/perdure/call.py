@@ -5,7 +5,7 @@ Called inside a node of a running graph, a graph joins that run; anywhere else i
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Final, Literal, TypedDict, get_args
 
 from perdure.config import address_of, configurable_of, max_concurrency_of, recursion_limit_of
@@ -20,7 +20,7 @@ from perdure.engine.session import Session, Terms
 from perdure.engine.start import Result, Run
 from perdure.engine.stream import NOBODY, Part, Stream, Subscription
 from perdure.errors import UsageError
-from perdure.ids import Clock, IdSource, RandomIds, SystemClock
+from perdure.ids import RANDOM_IDS, SYSTEM_CLOCK, Clock, IdSource
 from perdure.ports import Saver
 from perdure.types import Durability, RunnableConfig, StreamMode
 
@@ -62,8 +62,8 @@ class Settings:
     warm: bool = True
     strict: bool = False
     suspending: bool = False
-    clock: Clock = field(default_factory=SystemClock)
-    ids: IdSource = field(default_factory=RandomIds)
+    clock: Clock = SYSTEM_CLOCK
+    ids: IdSource = RANDOM_IDS
 
     def for_environment(self) -> "Settings":
         """Return the settings with what the environment adds: `PERDURE_STRICT_STATE`, `PERDURE_ALWAYS_SUSPENDING`."""

@@ -16,4 +16,9 @@ GENESIS = bytes(32)
 
 def link(previous: bytes, record: Record) -> bytes:
     """Return the hash that `record` must carry when it follows an event whose hash is `previous` (32 bytes each)."""
-    return sha256(previous + orjson.dumps(record[:11]) + record.payload).digest()
+    return seal(previous, record[:11], record.payload)
+
+
+def seal(previous: bytes, envelope: tuple[str | int, ...], payload: bytes) -> bytes:
+    """Return the hash of an event that is not a record yet: its first eleven columns and its payload."""
+    return sha256(previous + orjson.dumps(envelope) + payload).digest()

@@ -166,7 +166,7 @@ def beside(
     """Record writes and routes beside the open step: its tasks stay open, with what is known of them."""
     graph = session.graph(namespace)
     id = session.ids.mint()
-    session.record(StateUpdated(None, related(blueprint, graph, writes), routes), namespace, id)
+    session.record(StateUpdated(None, related(blueprint, graph, writes), routes), namespace, id, written=writes)
     done = [Done(id, None, *graph.updates[id])]
     event = commit(blueprint, graph, done, session.ids.mint, source="update", keep=tuple(graph.tasks))
     session.record(event, namespace)

@@ -5,14 +5,18 @@ run at its next flush, and at the latest when the run ends.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Thread
+from time import sleep
 from typing import Final
 
 from perdure.engine.writer import Batch
 
 AHEAD: Final = 1024
 """Batches that may wait."""
+PATIENCE: Final = 0.01
+"""Seconds between two looks at a queue that is full."""
 
 
 class Background:
@@ -35,14 +39,24 @@ class Background:
         return True
 
     def put(self, batch: Batch) -> None:
-        """Hand over a batch; block while too many wait."""
-        self._queue.put(batch)
+        """Hand over a batch; block while too many wait. Raises what an earlier append raised."""
+        while not self.offer(batch):
+            sleep(PATIENCE)
 
     def settle(self) -> None:
         """Block until everything handed over is durable, and end the thread. Raises what an append raised."""
-        self._queue.put(None)
+        while self._thread.is_alive():
+            with suppress(Full):
+                self._queue.put(None, timeout=PATIENCE)
+                break
         self._thread.join()
         self._check()
+
+    def abandon(self) -> None:
+        """Let the thread end without waiting for it: its run has ended by an error."""
+        self._error = self._error or RuntimeError("the run has ended")
+        with suppress(Full):
+            self._queue.put_nowait(None)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -50,7 +64,7 @@ class Background:
 
     def _work(self) -> None:
         ending = False
-        while not ending:
+        while not ending and self._error is None:
             batches = [self._queue.get()]
             while not self._queue.empty():
                 try:

@@ -53,8 +53,9 @@ def call_graph(
 
 def _begin(session: Session, blueprint: Blueprint, namespace: str, given: Value) -> None:
     """Record that the graph was called, and with what."""
-    writes = inherited(session, namespace, blueprint.input_writes.pairs(given, drop=True))
-    session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, writes), namespace)
+    pairs = blueprint.input_writes.pairs(given, drop=True)
+    writes = inherited(session, namespace, pairs)
+    session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, writes), namespace, written=pairs)
     start_graph(session, blueprint, namespace)
 
 

@@ -178,7 +178,8 @@ class Steps:
         match outcome:
             case Succeeded():
                 try:
-                    session.record(success(session, self.blueprint, namespace, task, outcome), namespace, task_id)
+                    event = success(session, self.blueprint, namespace, task, outcome)
+                    session.record(event, namespace, task_id, written=outcome.writes)
                 except EncodeError as error:
                     return self._fail(task, Failed(unstorable(outcome.writes) or error))
                 show_task(session, self.blueprint, namespace, task.plan.node, outcome.writes)
@@ -203,7 +204,8 @@ class Steps:
         graph = self.session.graph(self.namespace)
         try:
             event = failure(self.blueprint, graph, task, outcome, retried=delay is not None)
-            self.session.record(event, self.namespace, task.plan.id)
+            written = None if outcome.body is None else outcome.body[0]
+            self.session.record(event, self.namespace, task.plan.id, written=written)
         except EncodeError:  # what the node returned cannot be kept beside its router's error
             event = failure(self.blueprint, graph, task, Failed(outcome.error), retried=delay is not None)
             self.session.record(event, self.namespace, task.plan.id)
@@ -215,7 +217,9 @@ class Steps:
         if outcome.interrupts or outcome.pause is not None:
             try:
                 graph = self.session.graph(self.namespace)
-                self.session.record(pause(self.blueprint, graph, task, outcome), self.namespace, task.plan.id)
+                written = None if outcome.body is None else outcome.body[0]
+                event = pause(self.blueprint, graph, task, outcome)
+                self.session.record(event, self.namespace, task.plan.id, written=written)
             except EncodeError as error:
                 self._fail(task, Failed(error))
                 return

@@ -12,7 +12,7 @@ from perdure.engine.writer import Writer
 from perdure.events import Event, Record, Value
 from perdure.ids import Clock, IdSource
 from perdure.ports import Saver
-from perdure.rules.project import GraphState, ThreadState
+from perdure.rules.project import GraphState, ThreadState, Written
 from perdure.types import Durability
 
 RECURSION_LIMIT: Final = 10_007
@@ -95,9 +95,9 @@ class Session:
         """Return where one graph of this run stands."""
         return self.writer.state.graph(namespace)
 
-    def record(self, event: Event, namespace: str = "", task_id: str = "") -> Record:
+    def record(self, event: Event, namespace: str = "", task_id: str = "", *, written: Written | None = None) -> Record:
         """Record an event in memory; the next `Flush` makes it durable."""
-        return self.writer.record(event, namespace, task_id)
+        return self.writer.record(event, namespace, task_id, written=written)
 
 
 async def _no_loop(session: Session, last: bool) -> None:

@@ -127,7 +127,13 @@ class Run:
             self.stream.release()
             self._keep(session)
             return Result(state_values(session, blueprint, ""))
-        steps = Steps(session, blueprint, "", last_step=last_step)
+        try:
+            return (yield from self._to_the_end(Steps(session, blueprint, "", last_step=last_step)))
+        finally:
+            if session.background is not None:  # an error was first: nobody will settle it
+                session.background.abandon()
+
+    def _to_the_end(self, steps: Steps) -> Flow[Result]:
         try:
             end: End = yield from steps.run()
         except (RunCancelled, KeyboardInterrupt, SystemExit) as signal:

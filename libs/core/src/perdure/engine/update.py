@@ -103,7 +103,7 @@ def _one(session: Session, blueprint: Blueprint, target: Target, update: StateUp
     match outcome:
         case Succeeded(writes, routes):
             event = StateUpdated(node, related(blueprint, session.graph(namespace), writes), routes, target.reason)
-            session.record(event, namespace, id)
+            session.record(event, namespace, id, written=writes)
             return Done(id, node, *session.graph(namespace).updates[id])
         case Failed(error):
             raise error

@@ -7,7 +7,7 @@ memory; a driver's `Flush` makes the batch durable before anything that depends 
 from threading import Lock
 from typing import Final
 
-from perdure.chain import link
+from perdure.chain import seal
 from perdure.channels.base import MISSING
 from perdure.channels.describe import marks
 from perdure.codec import VERSION, decode_event, encode_event
@@ -18,7 +18,7 @@ from perdure.ids import Clock, IdSource, checkpoint_id
 from perdure.ports import Branch, Current, Snapshot
 from perdure.rules.differ import first_difference
 from perdure.rules.freeze import freeze, pack, thaw
-from perdure.rules.project import ThreadState, evolve
+from perdure.rules.project import ThreadState, Written, evolve
 
 FLOOR: Final = 64 * 1024
 """Bytes of payload before a first snapshot is worth it."""
@@ -61,15 +61,25 @@ class Writer:
         self._pending: list[Record] = []
         self._lock = Lock()
 
-    def record(self, event: Event, namespace: str = "", task_id: str = "", *, run_id: str = "") -> Record:
+    def record(
+        self,
+        event: Event,
+        namespace: str = "",
+        task_id: str = "",
+        *,
+        written: Written | None = None,
+        run_id: str = "",
+    ) -> Record:
         """Stamp one event and bring the projection up to date; return its record.
+
+        `written` holds the full values of the event's writes, as the caller has them (see `evolve`).
 
         Raises EncodeError when it cannot be stored; then nothing has happened.
         """
         payload = encode_event(event) if self._durable else b""
         with self._lock:
             record = self._stamp(event, namespace, task_id, run_id or self.run_id, payload)
-            evolve(self.state, record, event)
+            evolve(self.state, record, event, written)
             if self._durable:
                 self._pending.append(record)
                 self.grown += len(payload)
@@ -126,7 +136,7 @@ class Writer:
         checkpoint = ""
         if type(event) is StepCommitted:
             checkpoint = checkpoint_id(self.branch, seq, self._ids.mint())
-        record = Record(
+        envelope = (
             self.thread_id,
             self.branch,
             seq,
@@ -138,10 +148,9 @@ class Writer:
             task_id,
             self._clock.now(),
             self.actor,
-            b"",
-            payload,
         )
-        return record._replace(hash=link(self.state.hash, record)) if self._durable else record
+        hash = seal(self.state.hash, envelope, payload) if self._durable else b""
+        return Record(*envelope, hash, payload)
 
     def _compare(self, record: Record, namespace: str) -> None:
         assert self.cold is not None

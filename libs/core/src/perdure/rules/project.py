@@ -137,34 +137,44 @@ def within(namespace: str, outer: str) -> bool:
     return namespace == outer or namespace.startswith(outer + "|")
 
 
-def evolve(state: ThreadState, record: Record, event: Event) -> None:  # noqa: C901 - a case an event
-    """Bring `state` up to date with the next event of its line of history, in place."""
+def evolve(  # noqa: C901 - a case an event
+    state: ThreadState, record: Record, event: Event, written: Written | None = None
+) -> None:
+    """Bring `state` up to date with the next event of its line of history, in place.
+
+    Args:
+        state: The projection after the event before.
+        record: The event's envelope.
+        event: The event.
+        written: The full values of its writes, where this process has just made them. What is stored may be relative to
+            values whose items user code has changed in place meanwhile; the log is not, so a fold resolves them.
+    """
     state.seq, state.hash = record.seq, record.hash
     graph = state.graph(record.namespace)
     match event:
         case TaskSucceeded():
-            _succeeded(state, record, graph, event)
+            task = graph.tasks[record.task_id]
+            task.writes = _full(state, record, graph, event.writes) if written is None else written
+            task.routes, task.failure, task.body, task.paused = event.routes, None, None, None
         case StepCommitted():
             _committed(state, record, graph, event)
         case TaskFailed():
-            _failed(state, record, graph, event)
+            _failed(state, record, graph, event, written)
         case TaskInterrupted():
-            _interrupted(state, record, graph, event)
+            _interrupted(state, record, graph, event, written)
         case InterruptResolved():
             find_question(state, event.id).answers[event.id] = event.answer
         case RunStarted():
             state.run_id, state.passing, state.metadata = record.run_id, event.passing, event.metadata
             if event.input is not None:
-                graph.accepted = _full(state, record.namespace, graph, event.input)
+                graph.accepted = _full(state, record, graph, event.input)
         case SubgraphStarted():
-            graph.accepted = _full(state, record.namespace, graph, event.input)
+            graph.accepted = _full(state, record, graph, event.input) if written is None else written
         case StateUpdated(as_node="__input__"):
-            graph.accepted = _full(state, record.namespace, graph, event.writes)
+            graph.accepted = _full(state, record, graph, event.writes)
         case StateUpdated():
-            graph.updates[record.task_id] = (
-                _full(state, record.namespace, graph, event.writes),
-                event.routes,
-            )
+            full = _full(state, record, graph, event.writes) if written is None else written
+            graph.updates[record.task_id] = (full, event.routes)
         case RunFinished():
             if state.run_id == record.run_id:
                 state.run_id = None
@@ -181,18 +191,21 @@ def _keep_body(
     state: ThreadState,
     record: Record,
     graph: GraphState,
-    task: TaskState,
     body: tuple[tuple[Write, ...], tuple[Route, ...]] | None,
+    written: Written | None,
 ) -> None:
+    task = graph.tasks[record.task_id]
     if body is not None:
         if task.body is None:
             task.node_asked = len(task.questions)
-        task.body = (_full(state, record.namespace, graph, body[0]), body[1])
+        task.body = (_full(state, record, graph, body[0]) if written is None else written, body[1])
 
 
-def _interrupted(state: ThreadState, record: Record, graph: GraphState, event: TaskInterrupted) -> None:
+def _interrupted(
+    state: ThreadState, record: Record, graph: GraphState, event: TaskInterrupted, written: Written | None
+) -> None:
     task = graph.tasks[record.task_id]
-    _keep_body(state, record, graph, task, event.body)
+    _keep_body(state, record, graph, event.body, written)
     known = {one.id: one for one in task.questions} | {one.id: one for one in event.questions}
     task.questions = list(known.values())
     task.paused, task.failure, task.attempts = event.paused, None, 0
@@ -222,24 +235,17 @@ def find_question(state: ThreadState, id: str) -> TaskState:
     raise KeyError(id)
 
 
-def _full(state: ThreadState, namespace: str, graph: GraphState, writes: tuple[Write, ...]) -> Written:
+def _full(state: ThreadState, record: Record, graph: GraphState, writes: tuple[Write, ...]) -> Written:
     parent: Mapping[str, Value] = {}
-    if namespace and any(write.how == "parent" for write in writes):
-        parent = state.graph(parent_namespace(namespace)).values
+    if record.namespace and any(write.how == "parent" for write in writes):
+        parent = state.graph(parent_namespace(record.namespace)).values
     return [(one.channel, resolve_write(one, graph.values, parent, graph.accepted)) for one in writes]
 
 
-def _succeeded(state: ThreadState, record: Record, graph: GraphState, event: TaskSucceeded) -> None:
-    task = graph.tasks[record.task_id]
-    task.writes = _full(state, record.namespace, graph, event.writes)
-    task.routes = event.routes
-    task.failure, task.body, task.paused = None, None, None
-
-
-def _failed(state: ThreadState, record: Record, graph: GraphState, event: TaskFailed) -> None:
+def _failed(state: ThreadState, record: Record, graph: GraphState, event: TaskFailed, written: Written | None) -> None:
     task = graph.tasks[record.task_id]
     task.paused = None
-    _keep_body(state, record, graph, task, event.body)
+    _keep_body(state, record, graph, event.body, written)
     if event.retried:
         task.attempts = event.attempt
     else:
