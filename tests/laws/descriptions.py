@@ -5,7 +5,7 @@ process. `graphs` builds them; nothing here runs.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from hypothesis import strategies as st
 
@@ -125,8 +125,10 @@ def nodes(place: Place, inner: st.SearchStrategy[Graph] | None) -> st.SearchStra
     )
 
 
-def graphs(depth: int = 2, length: int = 3, *, order: Order = "free", place: Place | None = None) -> st.SearchStrategy[Graph]:
-    """Draw a graph of up to `length` stages, with graphs inside down to `depth`."""
+def graphs(
+    depth: int = 2, length: int = 3, *, order: Order = "free", place: Place | None = None, largest: int = 40
+) -> st.SearchStrategy[Graph]:
+    """Draw a graph of up to `length` stages, with graphs inside down to `depth`, of weight `largest` at most."""
     place = place or Place()
     aside = replace(place, beside=True, flaky=place.flaky and order == "free")
     alone = nodes(place, _inner(depth, order, place))
@@ -139,7 +141,32 @@ def graphs(depth: int = 2, length: int = 3, *, order: Order = "free", place: Pla
         st.builds(Fan, st.lists(arm, min_size=2, max_size=3).map(tuple), st.booleans()),
         st.builds(Sends, beside, st.integers(0, 3), st.booleans()),
     )
-    return st.lists(stage, min_size=1, max_size=length).map(lambda found: Graph(tuple(found)))
+    drawn = st.lists(stage, min_size=1, max_size=length).map(lambda found: Graph(tuple(found)))
+    return drawn.filter(lambda graph: weight(graph) <= largest)
+
+
+def weight(graph: Graph) -> int:
+    """Return about how many executions a turn of the graph takes."""
+    return sum(_stage_weight(stage) for stage in graph.stages)
+
+
+def _stage_weight(stage: Stage) -> int:
+    match stage:
+        case Single(node) | Jump(node):
+            return _node_weight(node)
+        case Loop(node, times):
+            return _node_weight(node) * times
+        case Fan(arms):
+            return sum(_node_weight(node) for arm in arms for node in arm)
+        case Sends(worker, count):
+            return 1 + _node_weight(worker) * count
+        case _:
+            assert_never(stage)
+
+
+def _node_weight(node: Node) -> int:
+    inner = 0 if node.inner is None else weight(node.inner) * (2 if node.how == "twice" else 1)
+    return 1 + node.asks + node.fails + inner
 
 
 def _inner(depth: int, order: Order, place: Place) -> st.SearchStrategy[Graph] | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.events import Kind
@@ -81,8 +81,7 @@ def repeated(saver: Saver) -> list[tuple[str, str]]:
     return [task for task, times in counted.items() if times > 1]
 
 
-@settings(max_examples=40)
-@given(graph=graphs(), script=SCRIPTS)
+@given(graph=graphs(largest=12), script=SCRIPTS)
 def test_every_prefix_resumes_to_the_same_end(graph: Graph, script: Sequence[Act]) -> None:
     """After a crash at any append the script ends in the same state, by the same checkpoints."""
     story = Story(graph, script)

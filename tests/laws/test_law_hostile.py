@@ -11,6 +11,7 @@ from perdure import CompiledGraph
 from perdure.engine import writer
 from perdure.errors import CorruptEventError, UnknownCheckpointError
 from perdure.events import Record
+from perdure.rules.freeze import pack, unpack
 from tests.laws.descriptions import Graph, graphs
 from tests.laws.hostile import DAMAGES, ENVELOPES, FORGERIES, SCRATCHES, Damage, Store, relink, stores
 from tests.laws.logs import KINDS
@@ -136,3 +137,23 @@ def test_a_changed_snapshot_is_ignored(kind: str, graph: Graph, script: Sequence
         assume(scratched != snapshot)
         store.change_snapshot(scratched)
         assert expected == (app.get_state(CONFIG), list(app.get_state_history(CONFIG)))
+
+
+@given(graph=SMALL, script=SCRIPTS, damage=FORGERIES)
+def test_a_forged_snapshot_is_data_or_refused(graph: Graph, script: Sequence[Act], damage: Damage) -> None:
+    """A snapshot that was forged and sealed again may be believed, but it is read as data or refused with one typed error.
+
+    (Who can write to the database can write a log, too: what protects from that is `verify` and an anchored hash.)
+    """
+    with pytest.MonkeyPatch.context() as patch, stores("memory") as store:
+        patch.setattr(writer, "FLOOR", 0)
+        play(store, graph, script)
+        app, head = reader(graph, store.saver), store.saver.head(THREAD)
+        assert head is not None
+        checkpoints = known(app)
+        snapshot = store.saver.get_snapshot(THREAD, head.branch, upto=head.seq)
+        assume(snapshot is not None)
+        assert snapshot is not None
+        forged = pack(damage.of(unpack(snapshot.payload)))
+        store.change_snapshot(snapshot._replace(payload=forged))
+        look(app, checkpoints)

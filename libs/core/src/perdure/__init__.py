@@ -1,11 +1,10 @@
 """perdure: durable graphs and workflows on one append-only log of events."""
 
 from perdure.codecs import register_type
-from perdure.engine.context import interrupt
 from perdure.graph import CompiledGraph, StateGraph
 from perdure.ports import Saver
 from perdure.saver_urls import open_saver
-from perdure.types import END, START, Command, Interrupt, Overwrite, RetryPolicy, Send, StateSnapshot
+from perdure.types import END, START, Command, Interrupt, Overwrite, RetryPolicy, Send, StateSnapshot, interrupt
 
 __all__ = [
     "END",

@@ -1,8 +1,9 @@
 """The everyday types that node code and callers hold in their hands. Names and shapes are LangGraph's."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypedDict, TypeVar
 
 from perdure.events import Durability, Value
 
@@ -21,6 +22,7 @@ __all__ = [
     "StateUpdate",
     "StreamMode",
     "StreamWriter",
+    "interrupt",
 ]
 
 START: Final = "__start__"
@@ -173,3 +175,34 @@ class StateUpdate(NamedTuple):
     values: Value
     as_node: str | None = None
     task_id: str | None = None
+
+
+class Asking(Protocol):
+    """The task whose code is running, as far as `interrupt` needs it."""
+
+    def ask(self, value: Any) -> Any:
+        """Return the answer, or unwind the task until there is one."""
+        ...
+
+
+CURRENT_TASK: Final[ContextVar[Asking]] = ContextVar("perdure_task")
+
+
+def interrupt(value: Any) -> Any:
+    """Pause the run and ask a human; return the answer.
+
+    The node is run again from its first line when the answer is there, and this call then returns it. Several
+    interrupts in one node are answered in the order in which they are asked. `None` is an answer like any other.
+
+    Args:
+        value: What to show; anything the codec can hold.
+
+    Raises RuntimeError outside of a running node.
+
+    Semantics: LangGraph's `interrupt`; the signal is a `BaseException`, so `except Exception` cannot swallow it.
+    """
+    try:
+        task = CURRENT_TASK.get()
+    except LookupError:
+        raise RuntimeError("interrupt() can only be called inside a node of a running graph.") from None
+    return task.ask(value)

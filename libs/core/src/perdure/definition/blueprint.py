@@ -80,6 +80,8 @@ class Blueprint:
     joins_from: Mapping[str, tuple[Join, ...]]
     channels: Mapping[str, Channel]
     managed: Mapping[str, type[ManagedValue]]
+    untracked: tuple[str, ...]
+    """Channels that live in memory for one run, and are never written to the log."""
     clearing: tuple[str, ...]
     """Channels that a step without a write empties."""
     compared: tuple[str, ...]

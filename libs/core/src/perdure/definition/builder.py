@@ -225,6 +225,7 @@ class GraphBuilder:
             joins_from={source: tuple(j for j in joins if source in j.sources) for j in joins for source in j.sources},
             channels=channels,
             managed=managed,
+            untracked=tuple(key for key, channel in channels.items() if not channel.persists),
             clearing=tuple(key for key, channel in channels.items() if channel.clears),
             compared=tuple(key for key, channel in channels.items() if channel.compares and channel.persists),
             state=self._state,

@@ -23,6 +23,7 @@ from perdure.rules.commit import Done, begin, commit
 from perdure.rules.project import GraphState, ThreadState, Written, parent_namespace
 from perdure.rules.resume import match_answers
 from perdure.rules.returns import Result, interpret
+from perdure.rules.untracked import apply_loose, forget_untracked, split
 from perdure.types import NO_ANSWER, START, Command
 
 
@@ -55,12 +56,15 @@ def accept(session: Session, blueprint: Blueprint, request: Request) -> int:
 
     Raises UsageError (or one of its kinds) or EncodeError with nothing recorded.
     """
-    answers, writes = _checked(session, blueprint, request)
+    answers, given = _checked(session, blueprint, request)
+    writes, loose = split(blueprint, given)
+    forget_untracked(session.state)
     root, command = session.graph(""), request.input
     last_step = root.step + session.terms.recursion_limit + 2
     paused = any(task.paused is not None for task in root.tasks.values())
     fresh = not request.resumes and not paused
     _open_run(session, blueprint, request, tuple(Write(*one) for one in writes) if fresh else None)
+    apply_loose(blueprint, root, loose)
     if fresh:
         start_graph(session, blueprint, "")
     elif writes:

@@ -5,7 +5,7 @@ engine starts carry it along.
 """
 
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final, cast
 
 from perdure.definition.blueprint import Blueprint
 from perdure.definition.schema import Schema
@@ -16,9 +16,9 @@ from perdure.rules.project import GraphState, TaskState, child_namespace
 from perdure.rules.returns import read
 from perdure.runtime import ExecutionInfo, Runtime
 from perdure.signals import GraphInterrupt
-from perdure.types import Interrupt, RunnableConfig
+from perdure.types import CURRENT_TASK, Interrupt, RunnableConfig
 
-CURRENT: ContextVar["TaskContext"] = ContextVar("perdure_task")
+CURRENT: Final = cast("ContextVar[TaskContext]", CURRENT_TASK)
 
 
 class TaskContext:
@@ -143,17 +143,3 @@ def current_task() -> TaskContext:
         return CURRENT.get()
     except LookupError:
         raise RuntimeError("This can only be called inside a node of a running graph.") from None
-
-
-def interrupt(value: Any) -> Any:
-    """Pause the run and ask a human; return the answer.
-
-    The node is run again from its first line when the answer is there, and this call then returns it. Several
-    interrupts in one node are answered in the order in which they are asked. `None` is an answer like any other.
-
-    Args:
-        value: What to show; anything the codec can hold.
-
-    Semantics: LangGraph's `interrupt`; the signal is a `BaseException`, so `except Exception` cannot swallow it.
-    """
-    return current_task().ask(value)

@@ -12,6 +12,7 @@ from perdure.engine.run import Broken, Done, Steps, Waiting
 from perdure.engine.session import Session
 from perdure.events import SubgraphStarted, Value
 from perdure.rules.returns import shown
+from perdure.rules.untracked import apply_loose, split
 from perdure.signals import GraphInterrupt
 from perdure.types import Command
 
@@ -53,10 +54,11 @@ def call_graph(
 
 def _begin(session: Session, blueprint: Blueprint, namespace: str, given: Value) -> None:
     """Record that the graph was called, and with what."""
-    pairs = blueprint.input_writes.pairs(given, drop=True)
+    pairs, loose = split(blueprint, blueprint.input_writes.pairs(given, drop=True))
     writes = inherited(session, namespace, pairs)
     session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, writes), namespace, written=pairs)
     start_graph(session, blueprint, namespace)
+    apply_loose(blueprint, session.graph(namespace), loose)
 
 
 def _take_on(session: Session, blueprint: Blueprint, namespace: str) -> None:

@@ -16,13 +16,13 @@ from perdure.types import START
 
 
 def success(
-    session: Session, blueprint: Blueprint, namespace: str, task: TaskState, outcome: Succeeded
+    blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Succeeded, kept: Written
 ) -> TaskSucceeded:
-    """Return the event of a task that succeeded."""
+    """Return the event of a task that succeeded; `kept` are those of its writes that are recorded."""
     if task.plan.node == START:
-        writes = tuple(Write(channel, index, "input") for index, (channel, _) in enumerate(outcome.writes))
+        writes = tuple(Write(channel, index, "input") for index, (channel, _) in enumerate(kept))
     else:
-        writes = related(blueprint, session.graph(namespace), outcome.writes)
+        writes = related(blueprint, graph, kept)
     return TaskSucceeded(task.plan.node, writes, outcome.routes, task.attempts + 1, outcome.duration_us)
 
 

@@ -29,6 +29,7 @@ from perdure.errors import EncodeError, GraphRecursionError, InvalidUpdateError
 from perdure.rules.commit import commit, finished
 from perdure.rules.plan import breakpoint_at, runnable
 from perdure.rules.project import TaskState
+from perdure.rules.untracked import apply_loose, split, take_loose
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,11 @@ class Steps:
     def _commit(self) -> Broken | None:
         session, namespace = self.session, self.namespace
         graph = session.graph(namespace)
-        done = finished(graph)
+        done, loose = finished(graph), take_loose(graph)
         try:
             event = commit(self.blueprint, graph, done, session.ids.mint)
             session.record(event, namespace)
+            apply_loose(self.blueprint, graph, loose)
         except Exception as error:  # noqa: BLE001 - a reducer's, a channel's or the codec's complaint
             return Broken(error)
         show_commit(session, self.blueprint, namespace, done)
@@ -177,9 +179,11 @@ class Steps:
         task = session.graph(namespace).tasks[task_id]
         match outcome:
             case Succeeded():
+                kept, loose = split(self.blueprint, outcome.writes)
                 try:
-                    event = success(session, self.blueprint, namespace, task, outcome)
-                    session.record(event, namespace, task_id, written=outcome.writes)
+                    event = success(self.blueprint, session.graph(namespace), task, outcome, kept)
+                    session.record(event, namespace, task_id, written=kept)
+                    session.graph(namespace).tasks[task_id].loose = loose
                 except EncodeError as error:
                     return self._fail(task, Failed(unstorable(outcome.writes) or error))
                 show_task(session, self.blueprint, namespace, task.plan.node, outcome.writes)

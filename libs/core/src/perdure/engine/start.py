@@ -19,7 +19,7 @@ from perdure.engine.run import Broken, Done, End, Steps, Waiting
 from perdure.engine.session import Session, Terms
 from perdure.engine.stream import Stream
 from perdure.engine.writer import Writer
-from perdure.errors import EmptyInputError, GraphRecursionError, StaleWriterError, UsageError
+from perdure.errors import EmptyInputError, GraphRecursionError, MutatedStateError, StaleWriterError, UsageError
 from perdure.events import RunFinished, RunStatus, Value
 from perdure.ids import Clock, IdSource
 from perdure.lineage import Ask, find_checkpoint
@@ -174,7 +174,8 @@ class Run:
         if interrupts and self.terms.outer is not None:
             error = GraphInterrupt(interrupts)
         values = state_values(session, blueprint, "") if isinstance(end, Done) else live_values(session, blueprint, "")
-        self._keep(session)
+        if not isinstance(error, MutatedStateError):  # then it is not what the log holds
+            self._keep(session)
         return Result(values, interrupts, error)
 
     def _cancel(self, steps: Steps, signal: BaseException) -> Flow[None]:

@@ -65,6 +65,8 @@ class TaskState:
     questions: list[Question] = field(default_factory=list)
     answers: dict[str, Value] = field(default_factory=dict)
     paused: str | None = None
+    loose: Written = field(default_factory=list)
+    """What it wrote to channels that no log holds."""
     inside: dict[str, Question] = field(default_factory=dict)
     """The newest question of each task inside the graphs that this one called, by that task's id."""
 
@@ -93,6 +95,8 @@ class GraphState:
     accepted: Written = field(default_factory=list)
     updates: dict[str, tuple[Written, tuple[Route, ...]]] = field(default_factory=dict)
     """Updates recorded since the checkpoint, by their id."""
+    untracked: dict[str, Value] = field(default_factory=dict)
+    """Values of channels that no log holds; they end with the run."""
     tracked: dict[str, Marks] = field(default_factory=dict)
     """Fingerprints of the channels whose writes are stored relative to what they hold."""
 

@@ -72,6 +72,8 @@ def read(blueprint: Blueprint, graph: GraphState, keys: Iterable[str]) -> dict[s
     for key in keys:
         value = values.get(key, MISSING)
         if value is MISSING:
+            value = graph.untracked.get(key, MISSING)
+        if value is MISSING:
             channel = blueprint.channels.get(key)
             value = MISSING if channel is None else channel.initial()
             if value is MISSING:
@@ -89,6 +91,7 @@ def shown(blueprint: Blueprint, graph: GraphState, *, only_output: bool) -> Valu
 
 def preview(blueprint: Blueprint, graph: GraphState, writes: Written) -> GraphState:
     """Return the graph's values as they will be with these writes applied; `graph` stays as it is."""
+    writes = [one for one in writes if one[0] not in blueprint.untracked]
     if not writes:
         return graph
     staged: dict[str, list[Staged]] = {}
@@ -105,7 +108,7 @@ def preview(blueprint: Blueprint, graph: GraphState, writes: Written) -> GraphSt
             if name in values:
                 values[name] = own(values[name])
             apply(values, {name: change}, resolve)
-    return GraphState(values=values)
+    return GraphState(values=values, untracked=graph.untracked)
 
 
 def _command(blueprint: Blueprint, command: Command[Any]) -> Result:
