@@ -17,6 +17,8 @@ from perdure.ports import Branch
 from perdure.rules.project import ThreadState, within
 from perdure.types import StateSnapshot
 
+GLANCE: Final = 4
+"""Checkpoints in the first look for the one that ends a step: usually it is the next."""
 WINDOW: Final = 500
 """Events between two looks for the checkpoint that ends a step."""
 
@@ -37,20 +39,20 @@ def _end_of_step(thread_id: str, record: Record) -> Asking[int]:
     """Return the seq of the last event before the next checkpoint of the same graph, or of one around it (which ends
     it), on the same branch.
     """
-    after = record.seq
+    after, window = record.seq, GLANCE
     while True:
         page: list[Record] = yield Ask(
             "read",
             (thread_id, record.branch),
-            {"after": after, "limit": WINDOW, "kinds": (Kind.STEP_COMMITTED,)},
+            {"after": after, "limit": window, "kinds": (Kind.STEP_COMMITTED,)},
         )
         for one in page:
             if one.namespace == "" or within(record.namespace, one.namespace):
                 return one.seq - 1
-        if len(page) < WINDOW:
+        if len(page) < window:
             head = yield Ask("head", (thread_id, record.branch))
             return record.seq if head is None else head.seq
-        after = page[-1].seq
+        after, window = page[-1].seq, WINDOW
 
 
 def newest_checkpoint(thread_id: str, branch: str, namespace: str) -> Asking[Record | None]:
@@ -100,46 +102,62 @@ def history(query: Query) -> Asking[list[StateSnapshot]]:
 
     Values come from one forward fold a branch; a later page of `limit` costs no more than the first.
     """
-    thread_id, branch, namespace = query.thread_id, query.branch, query.namespace
-    yield Ask("head", (thread_id,))  # a deleted thread says so
-    branches: list[Branch] = yield Ask("branches", (thread_id,))
-    if branch is not None:
-        if branch not in {one.id for one in branches}:
-            raise no_such_branch(thread_id, branch, branches)
-        head = {one.id: one.head_seq for one in branches}.get(branch, 0)
-        spans = lineage(branches, branch, head)
-    else:
-        spans = [Segment(one.id, one.fork_seq, one.head_seq) for one in branches]
-    marks: list[tuple[int, Record]] = []
-    for span in spans:
-        marks += yield from _checkpoints(thread_id, span, namespace)
-    marks.sort(key=lambda one: one[0], reverse=True)
+    spans = yield from _spans(query)
+    older_than = None
     if query.before is not None:
-        limit_at = (yield from find_checkpoint(thread_id, query.before)).position
-        marks = [one for one in marks if one[0] < limit_at]
-    if query.limit is not None and query.wanted is None:
+        older_than = (yield from find_checkpoint(query.thread_id, query.before)).position
+    marks: list[Record] = []
+    for span in spans:
+        marks += yield from _checkpoints(query, span, older_than)
+    marks.sort(key=lambda one: one.position, reverse=True)
+    if query.wanted is None:
         marks = marks[: query.limit]
-    found = yield from _views(query, spans, [record for _, record in marks])
-    shown = [found[record.checkpoint_id] for _, record in marks]
+    found = yield from _views(query, spans, marks)
+    shown = [found[record.checkpoint_id] for record in marks]
     if query.wanted is not None:
         shown = [one for one in shown if query.wanted(one)][: query.limit]
     return shown
 
 
-def _checkpoints(thread_id: str, span: Segment, namespace: str) -> Asking[list[tuple[int, Record]]]:
-    found: list[tuple[int, Record]] = []
-    after = span.after
-    while after < span.upto:
+def _spans(query: Query) -> Asking[list[Segment]]:
+    """Return the parts of the log to look at."""
+    yield Ask("head", (query.thread_id,))  # a deleted thread says so
+    branches: list[Branch] = yield Ask("branches", (query.thread_id,))
+    if query.branch is None:
+        return [Segment(one.id, one.fork_seq, one.head_seq) for one in branches]
+    heads = {one.id: one.head_seq for one in branches}
+    if query.branch not in heads:
+        raise no_such_branch(query.thread_id, query.branch, branches)
+    return lineage(branches, query.branch, heads[query.branch])
+
+
+def _checkpoints(query: Query, span: Segment, older_than: int | None) -> Asking[list[Record]]:
+    """Return a span's checkpoints (without payloads), newest first, no more than can be wanted."""
+    enough = query.limit if query.wanted is None else None
+    found: list[Record] = []
+    upto = span.upto
+    while upto > span.after and (enough is None or len(found) < enough):
+        window = WINDOW if enough is None else min(WINDOW, enough + GLANCE)
         page: list[Record] = yield Ask(
             "read",
-            (thread_id, span.branch),
-            {"after": after, "upto": span.upto, "limit": WINDOW, "kinds": (Kind.STEP_COMMITTED,)},
+            (query.thread_id, span.branch),
+            {
+                "after": span.after,
+                "upto": upto,
+                "limit": window,
+                "newest_first": True,
+                "kinds": (Kind.STEP_COMMITTED,),
+            },
         )
-        found += [(one.position, one._replace(payload=b"")) for one in page if one.namespace == namespace]
-        if len(page) < WINDOW:
+        found += [
+            one._replace(payload=b"")
+            for one in page
+            if one.namespace == query.namespace and (older_than is None or one.position < older_than)
+        ]
+        if len(page) < window:
             break
-        after = page[-1].seq
-    return found
+        upto = page[-1].seq - 1
+    return found[:enough]
 
 
 def _views(query: Query, spans: list[Segment], marks: list[Record]) -> Asking[dict[str, StateSnapshot]]:
