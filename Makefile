@@ -2,7 +2,7 @@
 # Needs git, make and a Python >= 3.11; uv is used when it is there and put into .tools/ when it is not.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format-check lint types contracts format bench docs lock clean
+.PHONY: help demo test test-suspending test-all check format-check lint types contracts format bench docs lock clean
 # The parts of `check` run one after the other, also with -j, so that each one's output can be read.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
@@ -27,13 +27,16 @@ JOBS ?= 2
 ARGS ?=
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## write release notes with a workflow that is interrupted, resumed and rewound
 	@test -t 0 && test -t 1 || approve=--approve; $(BIN)/python examples/release_notes.py $$approve $(ARGS)
 
 test: $(READY)  ## run all tests
 	@echo "== tests" && $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-suspending: $(READY)  ## run all tests with runs that forget all after every append, to prove that the log alone suffices
+	@echo "== tests, always suspending" && PERDURE_ALWAYS_SUSPENDING=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-all: $(READY)  ## run all tests on Python 3.11, 3.12 and 3.13 (those that are installed)
 	@for version in 3.11 3.12 3.13; do \

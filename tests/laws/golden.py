@@ -92,7 +92,7 @@ def load(file: Path, saver: Saver) -> list[dict[str, Any]]:
     for line in rest:
         if "event" in line:
             *envelope, digest, payload = line["event"]
-            one = Record(*envelope, bytes.fromhex(digest), payload.encode())
+            one = Record._make((*envelope, bytes.fromhex(digest), payload.encode(), 0))
             opens = opening.pop(one.branch, None)
             saver.append(THREAD, one.branch, expected_seq=one.seq - 1, records=[one], opens=opens)
     return [line["state"] for line in rest if "state" in line]

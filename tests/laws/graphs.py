@@ -1,102 +1,22 @@
-"""From a description to a compiled graph, and the world outside that its nodes leave traces in.
+"""From a description to a compiled graph.
 
 What a node writes follows from what it sees, so that whoever runs it again gets the same. Its code is written once, as
 a generator that yields the calls of graphs inside; `flavour` says whether it becomes a sync or an async function.
 """
 
-import operator
-from collections import Counter
 from collections.abc import Callable, Generator
-from threading import Lock
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict, assert_never
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias, assert_never
 
 from perdure import END, START, Command, CompiledGraph, RetryPolicy, Send, StateGraph, interrupt
 from perdure.call import Settings
-from perdure.engine.context import current_task
 from tests.laws.descriptions import Fan, Graph, Jump, Loop, Node, Sends, Single, Stage
+from tests.laws.world import Handed, Seen, Shared, State, World
 
-Seen: TypeAlias = dict[str, Any]
 Flavour: TypeAlias = Literal["sync", "async"]
 Code: TypeAlias = Generator[tuple[CompiledGraph, Seen, Any], Any, Any]
 
 ONCE_MORE = RetryPolicy(initial_interval=0.0, max_attempts=3, jitter=False)
-
-
-def upsert(held: list[Seen], new: list[Seen]) -> list[Seen]:
-    """Put messages into a list, those with a known id in the place of the old ones."""
-    merged = {one["id"]: one for one in held}
-    merged.update((one["id"], one) for one in new)
-    return list(merged.values())
-
-
-def longer(held: str, new: str) -> str:
-    """Keep the longer text."""
-    return max(held, new, key=len)
-
-
-class State(TypedDict, total=False):
-    trace: Annotated[list[Any], operator.add]
-    count: Annotated[int, operator.add]
-    facts: Annotated[dict[str, Any], operator.or_]
-    messages: Annotated[list[Seen], upsert]
-    longest: Annotated[str, longer]
-    tags: Annotated[set[str], operator.or_]
-    rounds: Annotated[dict[str, int], operator.or_]
-    letters: list[Seen]
-    card: dict[str, Any]
-    text: str
-
-
-class Shared(TypedDict, total=False):
-    """What a graph inside hands back where others may run beside it."""
-
-    facts: Annotated[dict[str, Any], operator.or_]
-    messages: Annotated[list[Seen], upsert]
-    longest: Annotated[str, longer]
-
-
-class Handed(Shared, total=False):
-    """What a graph inside hands back where it is alone: the whole conversation, too."""
-
-    letters: list[Seen]
-    card: dict[str, Any]
-    text: str
-
-
-class FlakyError(Exception):
-    """A node failed, as it was described to."""
-
-
-class Execution(NamedTuple):
-    """One execution of a node, and whether it came to its end."""
-
-    path: str
-    branch: str
-    task_id: str
-    ended: bool
-
-
-class World:
-    """What happens outside of the log: who was executed, how often a node has failed."""
-
-    def __init__(self) -> None:
-        self.executions: list[Execution] = []
-        self._failed: Counter[str] = Counter()
-        self._lock = Lock()
-
-    def note(self, path: str, *, ended: bool) -> None:
-        """Remember that the current task's node begins or has come to its end."""
-        task = current_task()
-        with self._lock:
-            self.executions.append(Execution(path, task.session.writer.branch, task.task.id, ended))
-
-    def fail(self, path: str, times: int) -> None:
-        """Raise FlakyError the first `times` times."""
-        with self._lock:
-            self._failed[path] += 1
-            late = self._failed[path] > times
-        if not late:
-            raise FlakyError(f"{path} is not ready yet")
 
 
 def build(
@@ -145,7 +65,9 @@ class _Assembly:
         ends: list[str] = [START]
         joined = False
         for at, stage in enumerate(graph.stages):
-            follows = [chain[0] for chain in names_of(graph.stages[at + 1], at + 1)] if graph.stages[at + 1 :] else [END]
+            follows = (
+                [chain[0] for chain in names_of(graph.stages[at + 1], at + 1)] if graph.stages[at + 1 :] else [END]
+            )
             self._add(builder, stage, at, path, follows)
             for chain in names_of(stage, at):
                 if joined:
@@ -168,15 +90,18 @@ class _Assembly:
                 builder.add_conditional_edges(name, _again(name, times, follows))
             case Fan(arms):
                 for chain, arm in zip(names_of(stage, at), arms, strict=True):
-                    for one, node in zip(chain, arm, strict=True):
-                        self._node(builder, one, node, path, parallel=True)
-                    for before, after in zip(chain, chain[1:], strict=False):
-                        builder.add_edge(before, after)
+                    self._arm(builder, chain, arm, path)
             case Sends(worker, count, command):
                 self._sends(builder, name, count, command)
                 self._node(builder, f"{name}w", worker, path, parallel=True)
             case _:
                 assert_never(stage)
+
+    def _arm(self, builder: StateGraph, chain: list[str], arm: tuple[Node, ...], path: str) -> None:
+        for name, node in zip(chain, arm, strict=True):
+            self._node(builder, name, node, path, parallel=True)
+        for before, after in pairwise(chain):
+            builder.add_edge(before, after)
 
     def _sends(self, builder: StateGraph, name: str, count: int, command: bool) -> None:
         def sends(state: Seen) -> list[Send]:

@@ -25,7 +25,9 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["$", "v", "id", "ref", "set", "value", "n"]) | st.text(max_size=3), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["$", "v", "id", "ref", "set", "value", "n"]) | st.text(max_size=3), inner, max_size=3
+        )
         | st.fixed_dictionaries({"$": st.sampled_from(sorted(BUILDERS)), "v": inner})
     ),
     max_leaves=6,
@@ -45,7 +47,10 @@ ENVELOPES = st.one_of(
 class Store(Protocol):
     """A saver whose rows can be changed past it."""
 
-    saver: Saver
+    @property
+    def saver(self) -> Saver:
+        """The saver."""
+        ...
 
     def change(self, record: Record) -> None:
         """Put this in the place of the record with its branch and seq."""

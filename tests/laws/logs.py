@@ -128,18 +128,21 @@ def write(saver: Saver, appends: Sequence[Appended]) -> None:
 
 
 def copy(source: Saver, target: Saver) -> None:
-    """Copy the thread record by record: every branch, parents first; no snapshots."""
+    """Copy the thread record by record, in the order in which it was written; no snapshots."""
     head = source.head(THREAD)
-    for branch in source.branches(THREAD):
-        opens = None if branch.parent is None else branch._replace(head_seq=branch.fork_seq, position=0)
-        records = [one._replace(position=0) for one in source.read(THREAD, branch.id)]
-        for record in records:
-            last = head is not None and head.branch == branch.id and record is records[-1]
-            current: Current = "becomes" if last else "any"
+    opening = {one.id: one._replace(head_seq=one.fork_seq, position=0) for one in source.branches(THREAD)}
+    for record in source.tail(limit=1_000_000):
+        if record.thread_id == THREAD:
+            opens = opening.pop(record.branch, None)
+            newest = head is not None and (head.branch, head.seq) == (record.branch, record.seq)
             target.append(
-                THREAD, branch.id, expected_seq=record.seq - 1, records=[record], opens=opens, current=current
+                THREAD,
+                record.branch,
+                expected_seq=record.seq - 1,
+                records=[record._replace(position=0)],
+                opens=None if opens is None or opens.parent is None else opens,
+                current="becomes" if newest else "any",
             )
-            opens = None
 
 
 def rows(saver: Saver) -> dict[str, list[tuple[Any, ...]]]:

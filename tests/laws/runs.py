@@ -8,8 +8,9 @@ from perdure import CompiledGraph, StateSnapshot
 from perdure.call import Settings
 from perdure.ports import Saver
 from tests.laws.descriptions import Graph
-from tests.laws.graphs import Flavour, World, build, node_names
+from tests.laws.graphs import Flavour, build, node_names
 from tests.laws.scripts import Act, Player, perform
+from tests.laws.world import World
 
 CALM = Settings(warm=False, strict=False)
 

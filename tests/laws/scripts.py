@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from perdure import Command, CompiledGraph, StateSnapshot
 from perdure.events import Durability
-from tests.laws.graphs import FlakyError
+from tests.laws.world import FlakyError
 
 T = TypeVar("T")
 THREAD = "t"
@@ -97,11 +97,9 @@ def orderly(script: Sequence[Act]) -> tuple[Act, ...]:
 class Player:
     """Plays acts on one thread of a graph."""
 
-    def __init__(
-        self, nodes: Sequence[str], *, workers: int | None = None, config: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, nodes: Sequence[str], *, workers: int | None = None, config: Any = None) -> None:
         self.nodes = nodes
-        self.config: dict[str, Any] = {
+        self.config: Any = {
             **(config or {"configurable": {"thread_id": THREAD}}),
             "max_concurrency": workers,
         }
@@ -142,6 +140,7 @@ class Player:
         """Answer what is open, or go on with what is."""
         state: StateSnapshot = yield Do("get_state", (self.config,), {})
         asked = state.interrupts if which == "all" else state.interrupts[:1]
+        command: Command[str]
         if len(asked) == 1 == len(state.interrupts):
             command = Command(resume=f"re {asked[0].value}")
             yield from self.advance(command, self.config, durability)
@@ -151,9 +150,7 @@ class Player:
         elif state.next:
             yield from self.advance(None, self.config, durability)
 
-    def advance(
-        self, given: Any, config: dict[str, Any], durability: Durability, *, streamed: bool = False
-    ) -> Play[None]:
+    def advance(self, given: Any, config: Any, durability: Durability, *, streamed: bool = False) -> Play[None]:
         """Run the thread until it waits or is done, whatever fails."""
         for _ in range(PATIENCE):
             try:
@@ -175,7 +172,7 @@ class Player:
         else:
             yield from self.advance(None, chosen, "sync")
 
-    def _update(self, config: dict[str, Any], node: int, plain: bool) -> Play[None]:
+    def _update(self, config: Any, node: int, plain: bool) -> Play[None]:
         values: dict[str, Any] = {"trace": ["update"], "facts": {"update": node}}
         if plain:
             values["letters"] = [{"n": -1}]

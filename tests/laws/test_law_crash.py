@@ -48,8 +48,8 @@ class Story:
                 before = mark
             assert self.final == perform(played.player.settle(), played.app)
             assert self.told == told(played)
-            assert set() == recorded & {(one.branch, one.task_id) for one in played.world.executions}
-            assert [] == repeated(saver)
+            assert recorded & {(one.branch, one.task_id) for one in played.world.executions} == set()
+            assert repeated(saver) == []
 
 
 def told(played: Played) -> Told:
@@ -99,9 +99,9 @@ def test_a_prefix_resumes_to_the_same_end(kind: str, graph: Graph, script: Seque
 
 @given(graph=graphs(), script=SCRIPTS)
 def test_nothing_that_came_to_its_end_is_executed_again(graph: Graph, script: Sequence[Act]) -> None:
-    """Without a crash, no node's execution that has come to its end is repeated for the same task on the same branch."""
+    """Without a crash, no execution that has come to its end is repeated for the same task on the same branch."""
     with opened("memory") as saver:
         played = Played(graph, saver)
         played.play(script)
         ended = Counter((one.branch, one.task_id) for one in played.world.executions if one.ended)
-        assert {} == {task: times for task, times in ended.items() if times > 1}
+        assert {task: times for task, times in ended.items() if times > 1} == {}

@@ -16,9 +16,10 @@ from tests.laws.runs import Played, reader
 from tests.laws.scripts import SCRIPTS, THREAD, Act, Player, perform
 
 Way: TypeAlias = Literal["fork", "both", "update", "run", "inner"]
-"""A handle's fork · with an update on it · an update of an old checkpoint · a run from one · a fork in a graph inside."""
-NUMBERED_WAYS: list[Way] = ["fork", "both", "update", "run", "inner"]
-WAYS = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(NUMBERED_WAYS)), min_size=1, max_size=2)
+"""By a handle · by one, with an update · by updating an old checkpoint · by running from one ·
+by a handle, at a checkpoint of a graph inside."""
+KINDS_OF_WAYS: list[Way] = ["fork", "both", "update", "run", "inner"]
+WAYS = st.lists(st.tuples(st.integers(0, 30), st.sampled_from(KINDS_OF_WAYS)), min_size=1, max_size=2)
 
 
 def checkpoints(saver: Saver, *, inner: bool) -> list[str]:
@@ -68,7 +69,7 @@ def fork(played: Played, number: int, way: Way) -> None:
         found = checkpoints(saver, inner=way == "inner") or checkpoints(saver, inner=False)
         app.thread(THREAD).fork(found[number % len(found)], name="other", reason="to see")
     for branch in {one.id for one in saver.branches(THREAD)} - before:
-        config = {"configurable": {"thread_id": THREAD, "branch": branch}}
+        config: Any = {"configurable": {"thread_id": THREAD, "branch": branch}}
         if way == "both":
             app.update_state(config, values, as_node=node)
         perform(Player([], config=config).settle(), app)

@@ -1,4 +1,4 @@
-"""Law 7: stored bytes that somebody changed are read as data or refused with one typed error, and `verify` finds them."""
+"""Law 7: changed bytes in the store are read as data or refused with one typed error, and `verify` finds them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -99,7 +99,7 @@ def test_a_changed_row_is_never_shown_or_run_on(graph: Graph, script: Sequence[A
         assume(other != record)
         store.change(other)
         stored = records(store)
-        assert [True] * 6 == look(app, [])
+        assert look(app, []) == [True] * 6
         with pytest.raises(CorruptEventError):
             app.invoke({"trace": ["in"]}, CONFIG)
         assert stored == records(store)
@@ -110,7 +110,7 @@ def test_a_changed_row_is_never_shown_or_run_on(graph: Graph, script: Sequence[A
 def test_a_forged_log_is_data_or_refused(
     kind: str, graph: Graph, script: Sequence[Act], damage: Damage, column: tuple[str, Any] | None
 ) -> None:
-    """Even when all hashes were computed anew, any bytes in any place are read as data or refused with one typed error."""
+    """Even with all hashes computed anew, any bytes in any place are read as data or refused with one typed error."""
     with stores(kind) as store:
         play(store, graph, script)
         record, app = damage.pick(store.saver.read(THREAD, "main")), reader(graph, store.saver)
@@ -141,7 +141,7 @@ def test_a_changed_snapshot_is_ignored(kind: str, graph: Graph, script: Sequence
 
 @given(graph=SMALL, script=SCRIPTS, damage=FORGERIES)
 def test_a_forged_snapshot_is_data_or_refused(graph: Graph, script: Sequence[Act], damage: Damage) -> None:
-    """A snapshot that was forged and sealed again may be believed, but it is read as data or refused with one typed error.
+    """A snapshot that was forged and sealed again may be believed, but it is data, or refused with one typed error.
 
     (Who can write to the database can write a log, too: what protects from that is `verify` and an anchored hash.)
     """

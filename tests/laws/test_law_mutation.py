@@ -49,7 +49,7 @@ NESTED = st.recursive(
 
 
 def descend(talk: list[Any], ways: Sequence[int]) -> tuple[Any, Any, str]:
-    """Walk down from `$.talk`, taking by each number one way of those there are; return where: (container, key, path)."""
+    """Walk down from `$.talk`, by each number one of the ways there are; return where: (container, key, path)."""
     container: Any = talk
     path, key = "$.talk", None
     for way in ways:
@@ -194,7 +194,11 @@ def bytes_after_input(node: Callable[[Any], Any], length: int) -> int:
     """Return the bytes of all payloads but the accepted input's, for a conversation of `length` messages."""
     with InMemorySaver() as saver:
         talk = [{"said": f"message {number}" * 5} for number in range(length)]
-        given = {"talk": talk, "card": {f"key{number}": number for number in range(length)}, "text": "text " * 5 * length}
+        given = {
+            "talk": talk,
+            "card": {f"key{number}": number for number in range(length)},
+            "text": "text " * 5 * length,
+        }
         graph(node, saver).invoke(given, CONFIG)
         records = saver.read("t", "main")
         assert records[-1].kind == Kind.RUN_FINISHED

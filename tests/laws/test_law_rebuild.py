@@ -1,4 +1,4 @@
-"""Law 1: the log alone rebuilds every state: what a fold from nothing gives is what snapshots give and what runs saw."""
+"""Law 1: the log alone rebuilds every state: a fold from nothing gives what snapshots give and what runs saw."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,9 +80,7 @@ def last_values(returned: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(graph=graphs(), script=SCRIPTS, floor=FLOORS)
-def test_every_snapshot_is_the_fold_to_its_event(
-    kind: str, graph: Graph, script: Sequence[Act], floor: int
-) -> None:
+def test_every_snapshot_is_the_fold_to_its_event(kind: str, graph: Graph, script: Sequence[Act], floor: int) -> None:
     """Whatever makes snapshots due: each holds, to the byte, what folding the log from nothing gives at its event."""
     with opened(kind) as saver, snapshots_from(floor):
         played = Played(graph, saver)

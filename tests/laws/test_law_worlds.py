@@ -29,6 +29,7 @@ class World(NamedTuple):
     durability: Durability = "sync"
     suspending: bool = False
     warm: bool = True
+    strict: bool = False
 
 
 PLAIN = World("sync")
@@ -40,6 +41,7 @@ WORLDS = [
     World("async, durability async", is_async=True, flavour="async", durability="async"),
     World("async, durability exit", is_async=True, flavour="async", durability="exit"),
     World("cold", warm=False),
+    World("strict", strict=True),
     World("suspending", suspending=True),
     World("suspending, durability async", suspending=True, durability="async"),
     World("suspending, async", suspending=True, is_async=True, flavour="async"),
@@ -50,7 +52,7 @@ def run(
     world: World, graph: Graph, script: Sequence[Act], saver: Saver, settings: Settings, workers: int | None
 ) -> tuple[dict[str, Any], list[Any]]:
     """Play a script in one world; return the final state and all that its runs returned and streamed."""
-    settings = replace(settings, suspending=world.suspending, warm=world.warm)
+    settings = replace(settings, suspending=world.suspending, warm=world.warm, strict=world.strict)
     played = Played(graph, saver, settings=settings, flavour=world.flavour, workers=workers)
     acts = [replace(one, durability=world.durability) if isinstance(one, Turn | Answer) else one for one in script]
     if world.is_async:
@@ -77,10 +79,8 @@ def test_every_world_writes_the_same_events(world: World, graph: Graph, script: 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("world", [WORLDS[0], WORLDS[2], WORLDS[-1]], ids=lambda world: world.name)
 @given(graph=graphs(order="steady"), script=SCRIPTS.map(orderly))
-def test_tasks_side_by_side_write_the_same_events(
-    kind: str, world: World, graph: Graph, script: Sequence[Act]
-) -> None:
-    """With tasks truly side by side, graphs in them too, the same events are written in every world, if in any order."""
+def test_tasks_side_by_side_write_the_same_events(kind: str, world: World, graph: Graph, script: Sequence[Act]) -> None:
+    """With tasks truly side by side, graphs in them too, every world writes the same events, if in any order."""
     with opened("memory") as one, opened(kind) as other:
         final, _ = run(PLAIN, graph, script, one, Settings(), None)
         again, _ = run(world, graph, script, other, Settings(), None)

@@ -5,6 +5,7 @@ from threading import Barrier, Thread
 from threading import enumerate as enumerate_threads
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -14,10 +15,10 @@ from perdure.errors import StaleWriterError
 from perdure.events import Durability, Record, RunFinished
 from perdure.ports import Branch, Current, Head
 from perdure_memory import InMemorySaver
-from tests.laws.descriptions import Graph, graphs
-from tests.laws.graphs import FlakyError
+from tests.laws.descriptions import Fan, Graph, Node, Single, graphs
 from tests.laws.runs import CALM, Played
 from tests.laws.scripts import DURABILITIES, SCRIPTS, THREAD, Act, perform
+from tests.laws.world import FlakyError
 
 
 class Meeting(InMemorySaver):
@@ -156,6 +157,24 @@ def test_a_writer_that_was_overtaken_writes_no_more(
         assert threads == {one for one in enumerate_threads() if one.is_alive()}
         assert played.app.thread(THREAD).verify().ok
         perform(played.player.settle(), played.app)
+
+
+@pytest.mark.parametrize("others", range(1, 9))
+def test_a_refused_writer_does_not_get_in_by_a_number_that_fits(others: int) -> None:
+    """Nothing of an overtaken run is appended later, even where its next seq happens to follow the rival's last one."""
+    inner = Graph((Single(Node()), Single(Node())))
+    graph = Graph((Fan(((Node(inner=inner, how="call"),), (Node(),))),))
+    with Ambush() as saver:
+        slow, rival = Writer("slow", graph, saver), Writer("rival", graph, saver)
+
+        def overtake() -> None:
+            for _ in range(others):
+                rival.played.app.update_state(rival.config, {"trace": ["other"]}, as_node="s0_1_0")
+
+        saver.rival, saver.countdown = overtake, 3
+        slow.invoke({"trace": ["in"]})
+        assert slow.lost
+        assert rival.played.app.thread(THREAD).verify().problem is None
 
 
 def without_end(writer: Writer) -> list[Record]:

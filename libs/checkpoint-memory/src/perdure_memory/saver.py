@@ -16,9 +16,11 @@ from perdure.append_rules import (
     refuse_deleted,
     refuse_missing_branch,
     refuse_moved,
+    require_chain,
     require_repeat,
     tombstone,
 )
+from perdure.chain import GENESIS
 from perdure.errors import ClosedError, StoreUnavailableError
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH, SystemClock
@@ -64,6 +66,10 @@ class InMemorySaver(SyncSaver):
                 standing = line.hashes(expected_seq, len(records))
                 require_repeat(records, standing, expected_seq=expected_seq, head_seq=line.head_seq)
                 return line.records[expected_seq + len(records) - line.base - 1].position
+            if line is not None:
+                require_chain(line.records[-1].hash, records, expected_seq=expected_seq)
+            elif branch == MAIN_BRANCH and expected_seq == 0:
+                require_chain(GENESIS, records, expected_seq=0)
             if current == "stays" and shelf is not None and shelf.current != branch:
                 refuse_moved(thread_id, branch, expected_seq, shelf.current)
             self._make_room(cost(records) if self._max_bytes is not None else 0)

@@ -8,7 +8,15 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from perdure.append_rules import check_parent, refuse_deleted, refuse_missing_branch, refuse_moved, require_repeat
+from perdure.append_rules import (
+    check_parent,
+    refuse_deleted,
+    refuse_missing_branch,
+    refuse_moved,
+    require_chain,
+    require_repeat,
+)
+from perdure.chain import GENESIS
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
 from perdure.ports import Branch, Current
@@ -33,13 +41,15 @@ def append(cursor: sqlite3.Cursor, asked: Append) -> int:
     found = cursor.execute(statements.FIND_HEAD, (branch, tenant, thread_id)).fetchone()
     if found is None:
         return add_events(cursor, _open_thread(cursor, asked), records)
-    thread_no, deleted, current_branch, branch_no, head_seq = found
+    thread_no, deleted, current_branch, branch_no, head_seq, head_hash = found
     if deleted:
         refuse_deleted(thread_id)
     if branch_no is None:
         branch_no = _open_fork(cursor, asked, thread_no)
     elif head_seq != expected_seq or opens is not None:
         return _find_repeat(cursor, asked, branch_no, head_seq or 0)
+    else:
+        require_chain(head_hash, records, expected_seq=expected_seq)
     if current != "any" and current_branch != branch:
         if current == "stays":
             refuse_moved(asked.thread_id, branch, expected_seq, current_branch)
@@ -53,6 +63,7 @@ def _open_thread(cursor: sqlite3.Cursor, asked: Append) -> int:
     if asked.branch != MAIN_BRANCH or asked.expected_seq != 0:
         refuse_missing_branch(asked.thread_id, asked.branch, asked.expected_seq)
     first = asked.records[0]
+    require_chain(GENESIS, asked.records, expected_seq=0)
     cursor.execute(statements.ADD_THREAD, (asked.tenant, asked.thread_id, MAIN_BRANCH, first.recorded_at))
     cursor.execute(statements.ADD_BRANCH, (cursor.lastrowid, MAIN_BRANCH, None, 0, None))
     return cursor.lastrowid or 0

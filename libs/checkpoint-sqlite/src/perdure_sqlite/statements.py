@@ -17,8 +17,10 @@ RECORD_VERSION = "INSERT INTO perdure_schema (version, name, applied_at) VALUES 
 # -- append --------------------------------------------------------------------------------------------------
 
 FIND_HEAD = """
-SELECT t.no, t.deleted, t.current, b.no, (SELECT max(e.seq) FROM events e WHERE e.branch_no = b.no)
-FROM threads t LEFT JOIN branches b ON b.thread_no = t.no AND b.branch = ?
+SELECT t.no, t.deleted, t.current, b.no, e.seq, e.hash
+FROM threads t
+LEFT JOIN branches b ON b.thread_no = t.no AND b.branch = ?
+LEFT JOIN events e ON e.branch_no = b.no AND e.seq = (SELECT max(seq) FROM events WHERE branch_no = b.no)
 WHERE t.tenant = ? AND t.thread_id = ?"""
 BRANCH_HEAD = """
 SELECT (SELECT max(e.seq) FROM events e WHERE e.branch_no = b.no)

@@ -106,6 +106,20 @@ def refuse_moved(thread_id: str, branch: str, expected_seq: int, current: str) -
     raise StaleWriterError(thread_id, branch, expected_seq=expected_seq, head_seq=expected_seq, current=current)
 
 
+def require_chain(previous: bytes, records: Sequence[Record], *, expected_seq: int) -> None:
+    """Raise StaleWriterError unless the first record's hash follows from the head's (UsageError if it has none).
+
+    A writer that lost an append and goes on must not get in again because the seqs happen to fit.
+    """
+    first = records[0]
+    try:
+        fits = link(previous, first) == first.hash
+    except TypeError as exc:
+        raise UsageError(f"Event {first.seq} of thread {first.thread_id!r} holds what is no text: {exc}.") from exc
+    if not fits:
+        raise StaleWriterError(first.thread_id, first.branch, expected_seq=expected_seq, head_seq=expected_seq)
+
+
 def require_repeat(records: Sequence[Record], standing: Sequence[bytes], *, expected_seq: int, head_seq: int) -> None:
     """Return if the append happened already, raise StaleWriterError if not.
 

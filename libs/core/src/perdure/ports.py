@@ -5,8 +5,9 @@ subject. What can be derived from the primitives is derived once, in `perdure.li
 
 Rules every saver keeps (the conformance suite in `perdure.testing` checks each):
 
-- `append` is atomic: all records or none, and only if the branch's head is `expected_seq`. A retried append whose
-  records already stand with the same hashes is a success. A stale one raises `StaleWriterError`.
+- `append` is atomic: all records or none, and only if the branch's head is `expected_seq` and the first record's hash
+  chains to it. A retried append whose records already stand with the same hashes is a success. A stale one raises
+  `StaleWriterError`.
 - Records come back exactly as they went in (plus `position`).
 - `position` grows with each record over the whole saver, in commit order, without a gap that could later be filled.
 - After `delete_thread` nobody can append to that thread: `ThreadDeletedError`.
@@ -100,7 +101,8 @@ class Saver(ABC):
             current: What is to be true of the thread's current branch (see `Current`).
 
         Raises:
-            StaleWriterError: Another writer appended first, or made another branch current; nothing was written.
+            StaleWriterError: Another writer appended first, or made another branch current, or the records do not chain
+                to the head; nothing was written.
             ThreadDeletedError: The thread has a tombstone.
             UsageError: No records, records out of sequence, or a branch that does not exist.
         """

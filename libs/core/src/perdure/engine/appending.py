@@ -32,9 +32,11 @@ class Blocked(Protocol):
 def flushing(session: Session, last: bool) -> Generator[Ask | Block, Any, None]:
     """Make what was recorded durable: now (`sync`), soon (`async`), or when the run ends (`exit`)."""
     saver, durability = session.saver, session.terms.durability
+    if session.failed is not None:
+        raise session.failed
     if saver is None or (durability == "exit" and not last):
         return
-    if durability == "async" and not last:
+    if durability == "async" and session.settled and not last:  # the first append is the claim: never behind the back
         batch = session.writer.take()
         if batch is not None:
             background = _background(session, saver)
@@ -59,7 +61,11 @@ def appended(session: Session, batches: Sequence[Batch]) -> Asking[None]:
         "opens": batches[0].opens,
         "current": next((batch.current for batch in batches if batch.current != "any"), "any"),
     }
-    yield Ask("append", (writer.thread_id, writer.branch), options)
+    try:
+        yield Ask("append", (writer.thread_id, writer.branch), options)
+    except BaseException as error:
+        session.failed = error
+        raise
     session.settled = True
     snapshot = writer.due_snapshot(records[-1].seq)
     if snapshot is not None:

@@ -51,6 +51,7 @@ class Session:
         "agate",
         "background",
         "clock",
+        "failed",
         "flush_in_loop",
         "gate",
         "ids",
@@ -83,6 +84,8 @@ class Session:
         """Durability `async`: who appends behind the run's back."""
         self.pause_update: tuple[tuple[str, Value], ...] = ()
         """What this run was given for a node that had paused; graphs inside that paused take it on, too."""
+        self.failed: BaseException | None = None
+        """What an append raised: this session appends no more, for what was lost stays lost."""
         self.settled = False
         """Something of this run is durable: from here on a lost race is final."""
 

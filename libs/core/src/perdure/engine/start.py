@@ -61,7 +61,7 @@ class Run:
         when it leads to an end without an append, the log is asked, and what to do is decided anew, once.
         """
         loaded, kept = yield from self._projection()
-        if kept and not goes_on(self.request, loaded.state) and not (yield from self._is_head(loaded)):
+        if kept and self._acts_unasked(loaded) and not (yield from self._is_head(loaded)):
             kept, loaded = False, (yield from load_head(self.request.thread_id)) or empty()
         try:
             return (yield from self._once(loaded))
@@ -78,6 +78,10 @@ class Run:
                 self.request.thread_id, fresh.branch, expected_seq=loaded.state.seq, head_seq=fresh.state.seq
             )
         return (yield from self._once(fresh or empty()))
+
+    def _acts_unasked(self, loaded: Loaded) -> bool:
+        """Tell whether the run will act before an append has asked the log: it ends at once, or writes at its end."""
+        return self.terms.durability == "exit" or not goes_on(self.request, loaded.state)
 
     def _is_head(self, loaded: Loaded) -> Flow[bool]:
         head = yield Ask("head", (self.request.thread_id,))
@@ -125,7 +129,8 @@ class Run:
         else:
             show_resumed(session, blueprint, "")
             self.stream.release()
-            self._keep(session)
+            if request.checkpoint_id is None and request.branch is None:
+                self._keep(session)
             return Result(state_values(session, blueprint, ""))
         try:
             return (yield from self._to_the_end(Steps(session, blueprint, "", last_step=last_step)))

@@ -8,7 +8,7 @@ from perdure.definition.blueprint import Blueprint
 from perdure.engine.context import TaskContext
 from perdure.engine.effects import Asked, Call, Failed, HandedUp, Job, Succeeded, TaskFlow
 from perdure.engine.session import Session
-from perdure.errors import UnknownNodeError
+from perdure.errors import StoreError, UnknownNodeError
 from perdure.events import Route
 from perdure.rules.project import TaskState, Written
 from perdure.rules.returns import Result, branch_routes, interpret, preview, unknown_node
@@ -40,6 +40,10 @@ def _attempt(context: TaskContext, task: TaskState) -> TaskFlow:
         return Asked(pause=error, body=body)
     except ParentCommand as signal:
         return HandedUp(signal)
+    except StoreError as error:
+        if error is context.session.failed:  # the run's own log, not the node's doing
+            raise
+        return Failed(error, body)
     except Exception as error:  # noqa: BLE001 - whatever a node raises is an outcome
         return Failed(error, body)
     return Succeeded(writes, routes, (perf_counter_ns() - started) // 1000)

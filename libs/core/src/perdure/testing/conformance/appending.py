@@ -102,6 +102,17 @@ class AppendClauses(SaverClauses):
             _append(saver, other)
         assert unplaced(saver.read("t", MAIN_BRANCH)) == records
 
+    def test_records_that_do_not_chain_to_the_head_are_refused(self, saver: Saver) -> None:
+        """A writer that lost an append and goes on is refused, although the seq happens to fit."""
+        mine = grow(saver, "t", 2)
+        lost = write_records("t", after=mine[1], note="lost")
+        after_lost = write_records("t", after=lost[0], note="after what was lost")
+        rival = write_records("t", after=mine[1], note="rival")
+        saver.append("t", MAIN_BRANCH, expected_seq=2, records=rival)
+        with pytest.raises(StaleWriterError):
+            saver.append("t", MAIN_BRANCH, expected_seq=3, records=after_lost)
+        assert saver.head("t") == (MAIN_BRANCH, 3, rival[0].hash)
+
     def test_retry_does_not_move_the_current_branch(self, saver: Saver) -> None:
         """A retry has no effect, not even on which branch is current."""
         records = grow(saver, "t", 2)
