@@ -90,7 +90,6 @@ def test_the_whole_story_in_a_repository(repository: Path) -> None:
     with SqliteSaver(repository / ".demo" / "release_notes.db") as saver:
         done = tasks(saver)
     assert Counter(node for _, node, _ in done) == {
-        "__start__": 1,
         "collect": 1,
         "summarise": 6,
         "draft": 1,
