@@ -5,7 +5,7 @@ from collections import Counter
 from threading import Lock
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict
 
-from perdure.engine.context import current_task
+from perdure.engine.context import CURRENT
 
 Seen: TypeAlias = dict[str, Any]
 
@@ -74,7 +74,7 @@ class World:
 
     def note(self, path: str, *, ended: bool) -> None:
         """Remember that the current task's node begins or has come to its end."""
-        task = current_task()
+        task = CURRENT.get()
         with self._lock:
             self.executions.append(Execution(path, task.session.writer.branch, task.task.id, ended))
 

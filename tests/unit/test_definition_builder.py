@@ -77,7 +77,6 @@ def test_a_graph_is_frozen_with_all_it_says() -> None:
     join = Join(("a", "b"), "c")
     assert blueprint.edges == {START: ("b", "a"), "b": (END,)}
     assert blueprint.joins == (join,)
-    assert blueprint.joins_from == {"a": (join,), "b": (join,)}
     assert join.key == "join:a+b:c"
     assert [branch.name for branch in blueprint.branches["c"]] == ["choose"]
     assert (blueprint.name, blueprint.interrupt_before, blueprint.interrupt_after) == ("g", frozenset({"a"}), "*")

@@ -144,11 +144,10 @@ def test_what_is_injected(target: Any, expected: set[str]) -> None:
 
 
 def test_a_call_gets_what_it_wants() -> None:
-    """Nothing else, and None for what is not offered."""
-    offered = {"config": {"tags": []}, "writer": print, "runtime": object()}
-    assert UserCallable.of(typed).bind(offered) == {"config": {"tags": []}, "writer": print}
-    assert UserCallable.of(all_of_them).bind({})["store"] is None
-    assert UserCallable.of(plain).bind(offered) == {}
+    """By name, and nothing else."""
+    assert UserCallable.of(typed).injects == {"config", "writer"}
+    assert "store" in UserCallable.of(all_of_them).injects
+    assert UserCallable.of(plain).injects == frozenset()
 
 
 def nothing() -> None:

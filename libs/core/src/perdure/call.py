@@ -187,7 +187,6 @@ class Call:
         return Terms(
             durability=_durability(options.get("durability")),
             recursion_limit=self._limit,
-            max_concurrency=self.workers,
             interrupt_before=_nodes(self.blueprint, options.get("interrupt_before")),
             interrupt_after=_nodes(self.blueprint, options.get("interrupt_after")),
             context=_context(self.blueprint.context_schema, options.get("context")),

@@ -50,7 +50,7 @@ def _checked(config: Any) -> Mapping[str, Any]:
     """Return what stands under `configurable`. Raises UsageError for what is no config."""
     inner = (config.get("configurable") or {}) if isinstance(config, Mapping) else {}
     if (config is not None and not isinstance(config, Mapping)) or not isinstance(inner, Mapping):
-        raise UsageError(f'A config is a dict such as {{"thread_id": "…"}}; found {config!r}.')
+        raise UsageError(f'A config is a dict such as {{"thread_id": "…"}}; found {type(config).__name__}.')
     return inner
 
 

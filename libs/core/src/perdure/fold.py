@@ -18,6 +18,18 @@ def own(value: Value) -> Value:
     return value.copy() if kind is list or kind is dict or kind is set else value
 
 
+def copied(value: Value) -> Value:
+    """Return the value, its containers copied at every depth (exact list, dict, tuple and set; others are shared)."""
+    kind = type(value)
+    if kind is list:
+        return [copied(item) for item in value]
+    if kind is dict:
+        return {key: copied(item) for key, item in value.items()}
+    if kind is tuple:
+        return tuple([copied(item) for item in value])
+    return value.copy() if kind is set else value
+
+
 def apply(  # noqa: C901 - a case a change
     values: dict[str, Value], changes: Mapping[str, Change], resolve: Resolve
 ) -> None:

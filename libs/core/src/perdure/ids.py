@@ -67,7 +67,7 @@ RANDOM_IDS: Final = RandomIds()
 """What graphs use unless told otherwise."""
 
 
-def interrupt_id(branch: str, task_id: str, ordinal: int) -> str:
+def interrupt_id(branch: str, task_id: str, ordinal: int | str) -> str:
     """Return the identity of the `ordinal`-th question a task asks on a branch: 32 hexadecimal characters."""
     return blake2b(f"{branch}|{task_id}|{ordinal}".encode(), digest_size=16).hexdigest()
 

@@ -21,7 +21,7 @@ PAGE: Final = 1000
 """Events per read: bounds memory and how long a read transaction lives."""
 
 
-class Asked(Protocol):
+class Answering(Protocol):
     """A driver, as far as a flow that only asks needs one."""
 
     def ask(self, question: "Ask") -> Any:
@@ -35,7 +35,7 @@ class Ask(NamedTuple):
     args: tuple[Any, ...] = ()
     options: dict[str, Any] = {}  # noqa: RUF012 - a tuple's default, never mutated
 
-    def on(self, driver: Asked) -> Any:
+    def on(self, driver: Answering) -> Any:
         """Let a driver do it."""
         return driver.ask(self)
 

@@ -7,7 +7,7 @@ from perdure.call import Settings, alone
 from perdure.config import Address, address_of
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.effects import Flow
-from perdure.engine.load import Loaded, empty, load_at, load_head
+from perdure.engine.load import Loaded, empty, is_head, load_addressed, load_at, load_head
 from perdure.engine.projections import projections_of
 from perdure.engine.session import Session, Terms
 from perdure.engine.snapshots import nothing_yet, snapshot_of
@@ -16,8 +16,8 @@ from perdure.engine.timetravel import Query, history, newest_checkpoint, state_a
 from perdure.engine.update import Target, fork_at, update_state
 from perdure.engine.writer import Writer
 from perdure.errors import UsageError
-from perdure.lineage import Ask, Asking, find_checkpoint
-from perdure.ports import Current, Head, Saver
+from perdure.lineage import Asking, find_checkpoint
+from perdure.ports import Current, Saver
 from perdure.types import RunnableConfig, StateSnapshot, StateUpdate
 
 Attach = Callable[[Session], None]
@@ -117,17 +117,14 @@ class Reading:
         if address.checkpoint_id is None:
             loaded = (yield from load_head(thread_id, address.branch)) or empty()
             current: Current = "stays" if address.branch is None else "any"
-            return Target(address.namespace, reason=reason, current=current), self._session(
-                thread_id, loaded, actor, attach
-            )
-        record = yield from find_checkpoint(thread_id, address.checkpoint_id)
-        head = yield from load_head(thread_id, record.branch)
-        if head is not None:
-            graph = head.state.graphs.get(record.namespace)
-            if graph is not None and graph.checkpoint == address.checkpoint_id:
-                return Target(record.namespace, reason=reason), self._session(thread_id, head, actor, attach)
-        loaded = yield from load_at(thread_id, record.branch, record.seq)
-        target = Target(record.namespace, record, reason=reason, current="becomes")
+            if address.namespace and not loaded.state.graph(address.namespace).checkpoint:
+                raise UsageError(f"Thread {thread_id!r} has no open subgraph at {address.namespace!r} to update.")
+            target = Target(address.namespace, reason=reason, current=current)
+            return target, self._session(thread_id, loaded, actor, attach)
+        loaded, record, forks = yield from load_addressed(thread_id, address.checkpoint_id)
+        target = Target(record.namespace, reason=reason)
+        if forks:
+            target = Target(record.namespace, record, reason=reason, current="becomes")
         return target, self._session(thread_id, loaded, actor, attach)
 
     def _session(self, thread_id: str, loaded: Loaded, actor: str, attach: Attach) -> Session:
@@ -144,14 +141,8 @@ class Reading:
         """Return the newest projection: the one kept in memory, if nobody has written since."""
         warm = projections_of(self.saver) if self._settings.warm and branch is None else None
         kept = None if warm is None else warm.take(thread_id)
-        if kept is not None:
-            head: Head | None = yield Ask("head", (thread_id,))
-            if head is not None and (head.branch, head.seq, head.hash) == (
-                kept.branch,
-                kept.state.seq,
-                kept.state.hash,
-            ):
-                return kept
+        if kept is not None and (yield from is_head(thread_id, kept)):
+            return kept
         return (yield from load_head(thread_id, branch))
 
     def _keep(self, thread_id: str, loaded: Loaded) -> None:

@@ -70,6 +70,8 @@ class BinaryOperatorAggregate(Channel):
         replacement = self._replacement(writes)
         if replacement is not None:
             return describe(current, replacement.value, before)
+        if current is MISSING:  # a channel that the release which began the thread did not have
+            current = self.initial()
         kind = type(current)
         if kind is list and self._grows and all(type(write.value) is list for write in writes):
             grown = tuple(write.ref for write in writes if write.value)

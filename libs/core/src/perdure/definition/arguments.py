@@ -1,17 +1,19 @@
 """How the builder's arguments are read: names, policies, destinations, the ends of a branch."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 from perdure.definition.blueprint import Names
 from perdure.definition.callables import UserCallable, default_name
 from perdure.errors import GraphDefinitionError
-from perdure.types import END, START, Command, RetryPolicy
+from perdure.types import END, INPUT, START, Command, RetryPolicy
 
 Action: TypeAlias = Any
 """Code for a node or a branch: a function, method, partial, callable object, or object with `invoke`."""
 PathMap: TypeAlias = Mapping[Hashable, str] | Sequence[str]
 
+RESERVED: Final = (START, END, INPUT, "__copy__")
+"""Names that mean something else in an edge or an update."""
 SEPARATORS = "|:"
 """Characters of namespaces, so no node's name may contain them."""
 
@@ -26,10 +28,10 @@ def plain_name(name: str) -> str:
 def node_name(name: str) -> str:
     """Return the name for a new node."""
     plain = plain_name(name)
-    if not plain or plain in (START, END) or any(character in plain for character in SEPARATORS):
+    if not plain or plain in RESERVED or any(character in plain for character in SEPARATORS):
         raise GraphDefinitionError(
-            f"{plain!r} cannot name a node: the name must not be empty, {START!r} or {END!r} (these two are reserved),"
-            " and must not contain '|' or ':'."
+            f"{plain!r} cannot name a node: the name must not be empty, {START!r} or {END!r} (these are reserved, and"
+            " '__input__' and '__copy__'), and must not contain '|' or ':'."
         )
     return plain
 

@@ -77,7 +77,6 @@ class Blueprint:
     branches: Mapping[str, tuple[BranchSpec, ...]]
     joins: tuple[Join, ...]
     """Those that wait for a node; a join into END waits for nothing."""
-    joins_from: Mapping[str, tuple[Join, ...]]
     channels: Mapping[str, Channel]
     managed: Mapping[str, type[ManagedValue]]
     untracked: tuple[str, ...]

@@ -222,7 +222,6 @@ class GraphBuilder:
             edges=edges,
             branches=branches,
             joins=joins,
-            joins_from={source: tuple(j for j in joins if source in j.sources) for j in joins for source in j.sources},
             channels=channels,
             managed=managed,
             untracked=tuple(key for key, channel in channels.items() if not channel.persists),

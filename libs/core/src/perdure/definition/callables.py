@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any, Final, TypeAlias, get_args, get_type_hints
 
 from perdure.errors import GraphDefinitionError
-from perdure.events import Value
 from perdure.types import StreamWriter
 
 Code: TypeAlias = Callable[..., Any]
@@ -46,12 +45,6 @@ class UserCallable:
     takes: Any = None
     """The annotation of the input; None when there is none, or it cannot be resolved."""
     returns: Any = None
-
-    def bind(self, injected: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the keyword arguments of a call: those wanted; None for what is wanted and not offered."""
-        if not self.injects:
-            return {}
-        return {name: injected.get(name) for name in self.injects}
 
     @classmethod
     def of(cls, target: Any, name: str | None = None, *, free: bool = False) -> "UserCallable":

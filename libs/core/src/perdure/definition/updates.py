@@ -56,7 +56,7 @@ class Accepts:
         if not names:
             raise self.error(
                 f"{self.subject} must be a dict of state keys, or an object with annotated fields;"
-                f" found {type(update).__name__}: {_shown(update)}."
+                f" found {type(update).__name__}."
             )
         return self._sift(_set_fields(update, names), drop)
 
@@ -129,8 +129,3 @@ def _set_fields(update: Value, names: tuple[str, ...]) -> Writes:
         for name, value in pairs
         if value is not None or name in given or declared[name].default is not None
     ]
-
-
-def _shown(value: Value) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

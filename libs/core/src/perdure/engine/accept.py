@@ -20,7 +20,7 @@ from perdure.events import (
 )
 from perdure.ports import Branch
 from perdure.rules.commit import Done, begin, commit
-from perdure.rules.project import GraphState, ThreadState, Written, parent_namespace
+from perdure.rules.project import GraphState, ThreadState, Written, find_question, parent_namespace
 from perdure.rules.resume import match_answers
 from perdure.rules.returns import Result, interpret
 from perdure.rules.untracked import apply_loose, forget_untracked, split
@@ -64,14 +64,15 @@ def accept(session: Session, blueprint: Blueprint, request: Request) -> int:
     paused = any(task.paused is not None for task in root.tasks.values())
     fresh = not request.resumes and not paused
     _open_run(session, blueprint, request, tuple(Write(*one) for one in writes) if fresh else None)
-    apply_loose(blueprint, root, loose)
+    apply_loose(blueprint, session.graph(""), loose)
     if fresh:
         start_graph(session, blueprint, "")
     elif writes:
         beside(session, blueprint, writes, ())
         session.pause_update = tuple(writes)
     for id, answer in answers.items():
-        session.record(InterruptResolved(id, answer, request.reason), *_asker(session.state, id))
+        namespace, asker = find_question(session.state, id)
+        session.record(InterruptResolved(id, answer, request.reason), namespace, asker.plan.id)
     if isinstance(command, Command) and (command.update is not None or command.goto):
         beside(session, blueprint, *_steering(blueprint, command))
     return last_step
@@ -192,12 +193,3 @@ def _passing(request: Request, state: ThreadState) -> tuple[str, ...]:
     passed = (*state.stopped_at, *(one for one in state.passing if one not in state.stopped_at))
     told = () if request.checkpoint_id is None else (request.checkpoint_id,)
     return (*told, *(one for one in passed if one in newest and one not in told))
-
-
-def _asker(state: ThreadState, id: str) -> tuple[str, str]:
-    """Return namespace and task id of whoever asked a question."""
-    for namespace, graph in state.graphs.items():
-        for task in graph.tasks.values():
-            if any(question.id == id for question in task.questions):
-                return namespace, task.plan.id
-    raise KeyError(id)

@@ -17,12 +17,12 @@ class Block(NamedTuple):
 
     work: Callable[[], None]
 
-    def on(self, driver: "Blocked") -> Any:
+    def on(self, driver: "Blocking") -> Any:
         """Let a driver do it."""
         return driver.block(self.work)
 
 
-class Blocked(Protocol):
+class Blocking(Protocol):
     """A driver, as far as this effect needs one."""
 
     def block(self, work: Callable[[], None]) -> Any:
@@ -67,9 +67,12 @@ def appended(session: Session, batches: Sequence[Batch]) -> Asking[None]:
         session.failed = error
         raise
     session.settled = True
-    snapshot = writer.due_snapshot(records[-1].seq)
-    if snapshot is not None:
-        yield Ask("put_snapshot", (writer.thread_id, snapshot))
+    try:
+        snapshot = writer.due_snapshot(records[-1].seq)
+        if snapshot is not None:
+            yield Ask("put_snapshot", (writer.thread_id, snapshot))
+    except Exception:  # noqa: BLE001 - a cache: the events are safe, and the next growth tries again
+        writer.grown = 0
     if terms.suspending:
         loaded = yield from load_at(writer.thread_id, writer.branch, records[-1].seq)
         writer.restart(loaded.state)

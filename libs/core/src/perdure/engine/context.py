@@ -10,7 +10,9 @@ from typing import Any, Final, cast
 from perdure.definition.blueprint import Blueprint
 from perdure.definition.schema import Schema
 from perdure.engine.session import Session
+from perdure.errors import UsageError
 from perdure.events import Question
+from perdure.fold import copied
 from perdure.ids import interrupt_id
 from perdure.rules.project import GraphState, TaskState, child_namespace
 from perdure.rules.returns import read
@@ -52,14 +54,26 @@ class TaskContext:
     def ask(self, value: Any) -> Any:
         """Return the answer to this task's next question, or unwind the task until there is one."""
         if self.session.terms.outer is not None:  # a graph that keeps nothing asks in its caller's name
-            return self.session.terms.outer.ask(value)
+            self.asked += 1
+            nodes = [part.partition(":")[0] for part in self.namespace.split("|")]
+            place = "|".join([*nodes, self.task.node, str(self.task.index), str(self.asked)])
+            return self.session.terms.outer.ask_for(value, place)
         ordinal, self.asked = self.asked, self.asked + 1
         if ordinal < len(self.questions):
             id = self.questions[ordinal].id
             if id in self.answers:
-                return self.answers[id]
+                return copied(self.answers[id])
         else:
             id = interrupt_id(self.session.writer.branch, self.task.id, ordinal)
+        raise GraphInterrupt((Interrupt(value, id),))
+
+    def ask_for(self, value: Any, place: str) -> Any:
+        """Ask in the name of a task inside: told apart by its place in its graph, not by who comes first."""
+        if self.session.terms.outer is not None:
+            return self.session.terms.outer.ask_for(value, f"{self.task.node}|{place}")
+        id = interrupt_id(self.session.writer.branch, self.task.id, place)
+        if id in self.answers:
+            return copied(self.answers[id])
         raise GraphInterrupt((Interrupt(value, id),))
 
     def sight(self, schema: Schema, graph: GraphState) -> dict[str, Any]:
@@ -76,6 +90,11 @@ class TaskContext:
         """
         ordinal, self.calls = self.calls, self.calls + 1
         first = child_namespace(self.namespace, self.task.node, self.task.id)
+        if remembers and self.task.node.isdigit():
+            raise UsageError(
+                f"Node {self.task.node!r} calls a graph that remembers (checkpointer=True): give the node a name that"
+                " is no number, so that its namespace cannot be taken for the number of a call."
+            )
         if remembers:
             first = first.removesuffix(f":{self.task.id}")
         return first if ordinal == 0 else f"{first}|{ordinal}"
@@ -135,11 +154,3 @@ class TaskContext:
         if "previous" in names:
             injected["previous"] = None
         return injected
-
-
-def current_task() -> TaskContext:
-    """Return the task whose code is running. Raises RuntimeError outside of one."""
-    try:
-        return CURRENT.get()
-    except LookupError:
-        raise RuntimeError("This can only be called inside a node of a running graph.") from None

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from perdure.engine.appending import flushing
 from perdure.engine.context import CURRENT
 from perdure.engine.drive_sync import SyncDriver, Turn, perform
-from perdure.engine.effects import Call, Flow, Job, Outcome, Wait
+from perdure.engine.effects import Flow, Job, Outcome, UserCall, Wait
 from perdure.engine.session import Session
 from perdure.engine.stream import NOBODY, Part, Subscription
 from perdure.lineage import AsyncCalls, arun_asks
@@ -55,7 +55,7 @@ class AsyncDriver(AsyncCalls, Generic[T]):
         finally:
             if getgeneratorstate(flow) != GEN_CLOSED:
                 await self._cancel(flow)
-            self._close()
+            await self._close()
 
     async def run(self, flow: Flow[T]) -> T:
         """Run the flow to its end and return its result."""
@@ -97,7 +97,10 @@ class AsyncDriver(AsyncCalls, Generic[T]):
             while turn is not None:
                 turn = await self._turn(flow, turn)
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
+        while self._tasks:  # of a graph whose flow has ended without them
+            with suppress(asyncio.CancelledError):
+                await self.abandon()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -112,7 +115,7 @@ class AsyncDriver(AsyncCalls, Generic[T]):
     async def _perform(self, job: Job) -> Outcome:
         token = CURRENT.set(job.context)
         flow = job.flow()
-        turn: Callable[[], Call] = partial(next, flow)
+        turn: Callable[[], UserCall] = partial(next, flow)
         try:
             while True:
                 turn = await self._called(flow, turn())
@@ -131,7 +134,8 @@ class AsyncDriver(AsyncCalls, Generic[T]):
         if not any(task.done() for task in self._tasks):
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         done = [task for task in self._tasks if task.done()]
-        return [(self._tasks.pop(task), task.result()) for task in done]
+        well = [task for task in done if not task.cancelled() and task.exception() is None]
+        return [(self._tasks.pop(task), task.result()) for task in well or done]
 
     async def abandon(self) -> list[tuple[str, Outcome]]:
         """Cancel the jobs that run and return those that had ended all the same."""
@@ -157,7 +161,7 @@ class AsyncDriver(AsyncCalls, Generic[T]):
             await asyncio.shield(self._flush(session, last))
 
     async def block(self, work: Callable[[], None]) -> None:
-        """Call work that may block, in a thread."""
+        """UserCall work that may block, in a thread."""
         await asyncio.to_thread(work)
 
     async def pause(self, seconds: float) -> None:
@@ -175,14 +179,13 @@ class AsyncDriver(AsyncCalls, Generic[T]):
         async with self._slots or nullcontext():
             return await (self._in_thread(partial(perform, job)) if job.threaded else self._perform(job))
 
-    async def _called(self, flow: Any, call: Call) -> Callable[[], Call]:
+    async def _called(self, flow: Any, call: UserCall) -> Callable[[], UserCall]:
         """Run one piece of a job's code. Signals and errors alike are for the job's flow."""
         code = call.callable.async_
+        if code is None:
+            return await self._in_thread(partial(_called_here, flow, call))
         try:
-            if code is not None:
-                return partial(flow.send, await code(call.input, **call.injected))
-            assert call.callable.sync is not None
-            return partial(flow.send, await self._in_thread(partial(call.callable.sync, call.input, **call.injected)))
+            return partial(flow.send, await code(call.input, **call.injected))
         except (GeneratorExit, asyncio.CancelledError):
             raise
         except BaseException as error:  # noqa: BLE001
@@ -207,3 +210,12 @@ class AsyncDriver(AsyncCalls, Generic[T]):
     def _wake(self) -> None:
         """A part arrived, perhaps from a node's thread."""
         self._loop.call_soon_threadsafe(self._news.set)
+
+
+def _called_here(flow: Any, call: UserCall) -> Callable[[], UserCall]:
+    """Run a sync piece of a job's code in this thread; a future could not carry a StopIteration out of it."""
+    assert call.callable.sync is not None
+    try:
+        return partial(flow.send, call.callable.sync(call.input, **call.injected))
+    except BaseException as error:  # noqa: BLE001 - for the job's flow
+        return partial(flow.throw, error)

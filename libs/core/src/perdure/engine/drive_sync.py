@@ -12,12 +12,13 @@ from contextvars import copy_context
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
 from queue import SimpleQueue
+from threading import Event
 from typing import Generic, TypeAlias, TypeVar
 
 from perdure.definition.callables import Code
 from perdure.engine.appending import flushing
 from perdure.engine.context import CURRENT
-from perdure.engine.effects import Call, Effect, Flow, Job, Outcome, Wait
+from perdure.engine.effects import Effect, Flow, Job, Outcome, UserCall, Wait
 from perdure.engine.session import Session
 from perdure.engine.stream import NOBODY, Part, Subscription
 from perdure.errors import UsageError
@@ -44,6 +45,7 @@ class SyncDriver(SyncCalls, Generic[T]):
         self._news: SimpleQueue[Ended | None] = SimpleQueue()
         """Jobs that have ended; None: a part to read has arrived."""
         self._ended: list[Ended] = []
+        self._given_up = Event()
         if reader is not NOBODY:
             reader.wake = lambda: self._news.put(None)
 
@@ -116,10 +118,16 @@ class SyncDriver(SyncCalls, Generic[T]):
         while not self._news.empty():
             self._hear(self._news.get())
         ended, self._ended = self._ended, []
-        return [(task_id, _outcome(outcome)) for task_id, outcome in ended]
+        broken = [one for one in ended if isinstance(one[1], BaseException)]
+        if len(broken) == len(ended):
+            assert isinstance(broken[0][1], BaseException)
+            raise broken[0][1]
+        self._ended = broken  # told next time: what has ended well is recorded first
+        return [(task_id, outcome) for task_id, outcome in ended if not isinstance(outcome, BaseException)]
 
     def abandon(self) -> list[tuple[str, Outcome]]:
         """Drop jobs that have not begun and wait for those that run: a thread cannot be ended from outside."""
+        self._given_up.set()
         self._close()
         while not self._news.empty():
             self._hear(self._news.get())
@@ -128,6 +136,8 @@ class SyncDriver(SyncCalls, Generic[T]):
 
     def flush(self, session: Session, last: bool) -> None:
         """Make durable what a session recorded."""
+        if session.writer.closed and session.loop is not None:
+            raise RunCancelled  # the run has ended, and its loop may have, too
         if session.loop is not None and not _within(session):
             # A graph called in a sync node of an async run: that run's loop does it.
             return asyncio.run_coroutine_threadsafe(session.flush_in_loop(session, last), session.loop).result()
@@ -137,7 +147,7 @@ class SyncDriver(SyncCalls, Generic[T]):
         return None
 
     def block(self, work: Callable[[], None]) -> None:
-        """Call work that may block."""
+        """UserCall work that may block."""
         work()
 
     def pause(self, seconds: float) -> None:
@@ -146,8 +156,8 @@ class SyncDriver(SyncCalls, Generic[T]):
 
     def _work(self, job: Job, delay: float) -> None:
         try:
-            if delay:
-                time.sleep(delay)
+            if self._given_up.wait(delay) if delay else self._given_up.is_set():
+                return
             outcome: Outcome | BaseException = perform(job)
         except BaseException as error:  # noqa: BLE001 - handed to the flow by whoever waits
             outcome = error
@@ -178,12 +188,6 @@ def _within(session: Session) -> bool:
     return inside
 
 
-def _outcome(outcome: Outcome | BaseException) -> Outcome:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
 def perform(job: Job) -> Outcome:
     """Run a job's user code in the calling thread."""
     token = CURRENT.set(job.context)
@@ -204,7 +208,7 @@ def perform(job: Job) -> Outcome:
         CURRENT.reset(token)
 
 
-def _code(call: Call) -> Code:
+def _code(call: UserCall) -> Code:
     code = call.callable.sync
     if code is None:
         raise TypeError(

@@ -62,7 +62,7 @@ class HandedUp:
 Outcome: TypeAlias = Succeeded | Failed | Asked | HandedUp
 
 
-class Call(NamedTuple):
+class UserCall(NamedTuple):
     """Effect of a task's flow: call user code and send back what it returns."""
 
     callable: UserCallable
@@ -70,7 +70,7 @@ class Call(NamedTuple):
     injected: dict[str, Any]
 
 
-TaskFlow: TypeAlias = Generator[Call, Any, Outcome]
+TaskFlow: TypeAlias = Generator[UserCall, Any, Outcome]
 
 
 class Job(NamedTuple):
@@ -88,7 +88,7 @@ class Driver(Protocol):
     """What both drivers can do: the sync one answers at once, the async one with something to await."""
 
     def ask(self, question: Ask) -> Any:
-        """Call the saver."""
+        """UserCall the saver."""
 
     def perform(self, job: Job) -> Any:
         """Run a job here."""

@@ -8,7 +8,16 @@ from perdure.codecs import loads
 from perdure.errors import CorruptEventError, DecodeError
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
-from perdure.lineage import Ask, Asking, Segment, newest_snapshot, no_such_branch, replay, segments_of
+from perdure.lineage import (
+    Ask,
+    Asking,
+    Segment,
+    find_checkpoint,
+    newest_snapshot,
+    no_such_branch,
+    replay,
+    segments_of,
+)
 from perdure.ports import Head, Snapshot
 from perdure.rules.freeze import thaw, unpack
 from perdure.rules.project import ThreadState, evolve
@@ -42,6 +51,25 @@ def load_head(thread_id: str, branch: str | None = None) -> Asking[Loaded | None
             raise no_such_branch(thread_id, branch, branches)
         return None
     return (yield from load_at(thread_id, head.branch, head.seq))
+
+
+def is_head(thread_id: str, loaded: Loaded) -> Asking[bool]:
+    """Tell whether a projection is what the thread's current branch stands at now."""
+    head: Head | None = yield Ask("head", (thread_id,))
+    return head is not None and head == (loaded.branch, loaded.state.seq, loaded.state.hash)
+
+
+def load_addressed(thread_id: str, checkpoint: str) -> Asking[tuple[Loaded, Record, bool]]:
+    """Return the projection to go on from at a checkpoint, its record, and whether a fork begins there.
+
+    A branch's newest checkpoint is its head: one goes on in place. Raises UnknownCheckpointError.
+    """
+    record = yield from find_checkpoint(thread_id, checkpoint)
+    head = yield from load_head(thread_id, record.branch)
+    if head is not None and head.state.graph(record.namespace).checkpoint == checkpoint:
+        return head, record, False
+    loaded = yield from load_at(thread_id, record.branch, record.seq)
+    return loaded, record, True
 
 
 def load_at(thread_id: str, branch: str, seq: int) -> Asking[Loaded]:

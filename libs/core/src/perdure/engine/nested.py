@@ -8,8 +8,9 @@ from perdure.engine.context import TaskContext
 from perdure.engine.effects import Flow, Flush
 from perdure.engine.outcome import inherited
 from perdure.engine.parts import show_resumed
-from perdure.engine.run import Broken, Done, Steps, Waiting
+from perdure.engine.run import Broken, Ended, Steps, Waiting
 from perdure.engine.session import Session
+from perdure.errors import UsageError
 from perdure.events import SubgraphStarted, Value
 from perdure.rules.returns import shown
 from perdure.rules.untracked import apply_loose, split
@@ -30,15 +31,17 @@ def call_graph(
     session = context.session
     graph = session.graph(namespace)
     limit = session.terms.recursion_limit if limit is None else limit
-    if _begins(session, namespace):
-        _begin(session, blueprint, namespace, {} if isinstance(given, Command) or given is None else given)
-    elif graph.tasks:
+    with session.calls:
+        begins = _begins(context, blueprint, namespace)
+        if begins:
+            _begin(context, blueprint, namespace, {} if isinstance(given, Command) or given is None else given)
+    if not begins and graph.tasks:
         _take_on(session, blueprint, namespace)
         show_resumed(session, blueprint, namespace)
     steps = Steps(session, blueprint, namespace, last_step=session.graph(namespace).step + limit + 1)
     end = yield from steps.run()
     match end:
-        case Done():
+        case Ended():
             if any(reader.namespace for reader in session.stream.readers):
                 yield Flush(session)  # somebody inside a node reads this graph's parts
             return shown(blueprint, session.graph(namespace), only_output=True)
@@ -52,11 +55,13 @@ def call_graph(
             raise error
 
 
-def _begin(session: Session, blueprint: Blueprint, namespace: str, given: Value) -> None:
-    """Record that the graph was called, and with what."""
+def _begin(context: TaskContext, blueprint: Blueprint, namespace: str, given: Value) -> None:
+    """Record that the graph was called, by whom and with what."""
+    session = context.session
     pairs, loose = split(blueprint, blueprint.input_writes.pairs(given, drop=True))
     writes = inherited(session, namespace, pairs)
-    session.record(SubgraphStarted(blueprint.name, blueprint.fingerprint, writes), namespace, written=pairs)
+    event = SubgraphStarted(blueprint.name, blueprint.fingerprint, writes)
+    session.record(event, namespace, context.task.id, written=pairs)
     start_graph(session, blueprint, namespace)
     apply_loose(blueprint, session.graph(namespace), loose)
 
@@ -70,11 +75,20 @@ def _take_on(session: Session, blueprint: Blueprint, namespace: str) -> None:
             beside(session, blueprint, writes, (), namespace)
 
 
-def _begins(session: Session, namespace: str) -> bool:
-    """Tell whether a call starts anew. A graph that remembers (its namespace names no task) does once it has ended."""
-    graph = session.state.graphs.get(namespace)
+def _begins(context: TaskContext, blueprint: Blueprint, namespace: str) -> bool:
+    """Tell whether a call starts anew: there is none yet, or the graph remembers one that has ended or been left.
+
+    Raises UsageError when another task is in the middle of a call of a graph that remembers.
+    """
+    graph = context.session.state.graphs.get(namespace)
     if graph is None or not graph.checkpoint:
         return True
-    head, _, last = namespace.rpartition("|")
-    called = head.rpartition("|")[2] if last.isdigit() else last
-    return ":" not in called and not graph.tasks
+    if graph.caller == context.task.id:
+        return False
+    other = context.session.graph(context.namespace).tasks.get(graph.caller)
+    if other is not None and other.writes is None:
+        raise UsageError(
+            f"Two tasks call the graph {blueprint.name!r} in node {context.task.node!r} at once, but it remembers from"
+            " call to call (checkpointer=True), so it can serve one at a time. Compile it without."
+        )
+    return True

@@ -42,8 +42,8 @@ def failure(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: F
     return TaskFailed(
         node=task.plan.node,
         error=type_name(error),
-        message=str(error),
-        traceback="".join(traceback.format_exception(error)),
+        message=text_of(error),
+        traceback=_traceback(error),
         attempt=task.attempts + 1,
         retried=retried,
         body=_kept(blueprint, graph, task, outcome.body),
@@ -53,7 +53,7 @@ def failure(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: F
 def pause(blueprint: Blueprint, graph: GraphState, task: TaskState, outcome: Asked) -> TaskInterrupted:
     """Return the event of a task that waits."""
     questions = tuple(Question(one.id, one.value, one.response_schema) for one in outcome.interrupts)
-    paused = None if outcome.pause is None else str(outcome.pause)
+    paused = None if outcome.pause is None else text_of(outcome.pause)
     return TaskInterrupted(task.plan.node, questions, paused, _kept(blueprint, graph, task, outcome.body))
 
 
@@ -61,6 +61,21 @@ def type_name(error: BaseException) -> str:
     """Return the full name of an error's type (builtins without their module)."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def text_of(error: BaseException) -> str:
+    """Return an error's message, or that it has none to give."""
+    try:
+        return str(error)
+    except Exception as exc:  # noqa: BLE001 - its __str__ is user code
+        return f"<{type_name(error)}: its text raised {type_name(exc)}>"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - user code, as above
+        return "".join(traceback.format_tb(error.__traceback__))
 
 
 def related(blueprint: Blueprint, graph: GraphState, writes: Written) -> tuple[Write, ...]:

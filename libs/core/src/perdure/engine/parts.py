@@ -7,6 +7,7 @@ from perdure.definition.blueprint import Blueprint
 from perdure.definition.updates import ROOT
 from perdure.engine.session import Session
 from perdure.events import Question, Value
+from perdure.fold import own
 from perdure.rules.commit import Done, finished, together
 from perdure.rules.plan import runnable, task_questions
 from perdure.rules.project import TaskState, Written
@@ -98,7 +99,7 @@ def as_interrupts(questions: Iterable[Question]) -> tuple[Interrupt, ...]:
 
 def _update(writes: Written, keys: Container[str]) -> Value:
     """Return a task's update: a dict; a list of them where a channel was written more than once; None for nothing."""
-    seen = [(channel, value) for channel, value in writes if channel in keys]
+    seen = [(channel, own(value)) for channel, value in writes if channel in keys]
     if not seen:
         return None
     if seen[0][0] == ROOT:

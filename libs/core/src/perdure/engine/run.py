@@ -33,7 +33,7 @@ from perdure.rules.untracked import apply_loose, split, take_loose
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Ended:
     """Nothing is left to run."""
 
 
@@ -51,7 +51,7 @@ class Broken:
     error: BaseException
 
 
-End = Done | Waiting | Broken
+End = Ended | Waiting | Broken
 
 
 class Steps:
@@ -77,7 +77,7 @@ class Steps:
         while self.end is None:
             graph = session.graph(namespace)
             if not graph.tasks:
-                return Done()
+                return Ended()
             if self._stops_here():
                 session.stopped_at.append(graph.checkpoint)
                 return Waiting()

@@ -25,7 +25,6 @@ class Terms:
 
     durability: Durability = "sync"
     recursion_limit: int = RECURSION_LIMIT
-    max_concurrency: int | None = None
     interrupt_before: Collection[str] | Literal["*"] | None = None
     interrupt_after: Collection[str] | Literal["*"] | None = None
     context: Value = None
@@ -50,6 +49,7 @@ class Session:
     __slots__ = (
         "agate",
         "background",
+        "calls",
         "clock",
         "failed",
         "flush_in_loop",
@@ -75,6 +75,8 @@ class Session:
         self.ids = ids
         self.stream = stream
         self.stopped_at: list[str] = []
+        self.calls = Lock()
+        """Held while it is decided whether a graph inside begins anew."""
         self.gate = Lock()
         self.agate = asyncio.Lock()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -85,7 +87,7 @@ class Session:
         self.pause_update: tuple[tuple[str, Value], ...] = ()
         """What this run was given for a node that had paused; graphs inside that paused take it on, too."""
         self.failed: BaseException | None = None
-        """What an append raised: this session appends no more, for what was lost stays lost."""
+        """What an append raised: from then on the run appends nothing, for what was lost stays lost."""
         self.settled = False
         """Something of this run is durable: from here on a lost race is final."""
 

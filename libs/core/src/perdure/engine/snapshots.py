@@ -6,6 +6,7 @@ from typing import Any
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.parts import as_interrupts
 from perdure.events import Question, TaskFailed, Value
+from perdure.fold import own
 from perdure.rules.commit import together
 from perdure.rules.plan import children, task_questions
 from perdure.rules.project import GraphState, TaskState, ThreadState, Written
@@ -121,8 +122,8 @@ def _asked(task: TaskState) -> list[Question]:
 def _result(task: TaskState, given: Written) -> Value:
     writes = given if task.writes is None else task.writes
     if writes and writes[0][0] == "__root__":
-        return writes[0][1]
-    return dict(writes)
+        return own(writes[0][1])
+    return {channel: own(value) for channel, value in writes}
 
 
 def _error(failure: TaskFailed | None) -> str | None:

@@ -11,21 +11,20 @@ from typing import Any
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.accept import Request, accept, goes_on
 from perdure.engine.effects import Abandon, Flow, Flush
-from perdure.engine.load import Loaded, empty, load_at, load_head
-from perdure.engine.outcome import type_name
+from perdure.engine.load import Loaded, empty, is_head, load_addressed, load_head
+from perdure.engine.outcome import text_of, type_name
 from perdure.engine.parts import as_interrupts, live_values, show_resumed, show_stop, state_values
 from perdure.engine.projections import Projections
-from perdure.engine.run import Broken, Done, End, Steps, Waiting
+from perdure.engine.run import Broken, End, Ended, Steps, Waiting
 from perdure.engine.session import Session, Terms
 from perdure.engine.stream import Stream
 from perdure.engine.writer import Writer
 from perdure.errors import EmptyInputError, GraphRecursionError, MutatedStateError, StaleWriterError, UsageError
 from perdure.events import RunFinished, RunStatus, Value
 from perdure.ids import Clock, IdSource
-from perdure.lineage import Ask, find_checkpoint
 from perdure.ports import Saver
 from perdure.rules.plan import pending_questions
-from perdure.signals import GraphInterrupt, RunCancelled
+from perdure.signals import GraphInterrupt
 from perdure.types import Interrupt
 
 
@@ -61,7 +60,7 @@ class Run:
         when it leads to an end without an append, the log is asked, and what to do is decided anew, once.
         """
         loaded, kept = yield from self._projection()
-        if kept and self._acts_unasked(loaded) and not (yield from self._is_head(loaded)):
+        if kept and self._acts_unasked(loaded) and not (yield from is_head(self.request.thread_id, loaded)):
             kept, loaded = False, (yield from load_head(self.request.thread_id)) or empty()
         try:
             return (yield from self._once(loaded))
@@ -69,7 +68,7 @@ class Run:
             if not kept or self.session.settled:
                 raise
         except UsageError:
-            if not kept or self.session.settled or (yield from self._is_head(loaded)):
+            if not kept or self.session.settled or (yield from is_head(self.request.thread_id, loaded)):
                 raise
         self.stream.forget()
         fresh = yield from load_head(self.request.thread_id)
@@ -83,39 +82,20 @@ class Run:
         """Tell whether the run will act before an append has asked the log: it ends at once, or writes at its end."""
         return self.terms.durability == "exit" or not goes_on(self.request, loaded.state)
 
-    def _is_head(self, loaded: Loaded) -> Flow[bool]:
-        head = yield Ask("head", (self.request.thread_id,))
-        return head is not None and (head.branch, head.seq, head.hash) == (
-            loaded.branch,
-            loaded.state.seq,
-            loaded.state.hash,
-        )
-
     def _projection(self) -> Flow[tuple[Loaded, bool]]:
         """Return where the run goes on from, and whether it came from memory."""
         request = self.request
         if self.saver is None:
             return empty(), False
         if request.checkpoint_id is not None:
-            return (yield from self._addressed(request.checkpoint_id)), False
+            loaded, record, forks = yield from load_addressed(request.thread_id, request.checkpoint_id)
+            request.fork_at = record if forks else None
+            return loaded, False
         kept = None if self.warm is None else self.warm.take(request.thread_id)
         if kept is not None and request.branch in (None, kept.branch):
             return kept, True
-        loaded = yield from load_head(request.thread_id, request.branch)
-        return loaded or empty(), False
-
-    def _addressed(self, checkpoint: str) -> Flow[Loaded]:
-        """Return the branch's head when the checkpoint is its newest, else the state there (a fork begins)."""
-        request = self.request
-        record = yield from find_checkpoint(request.thread_id, checkpoint)
-        head = yield from load_head(request.thread_id, record.branch)
-        if head is not None:
-            graph = head.state.graphs.get(record.namespace)
-            if graph is not None and graph.checkpoint == checkpoint:
-                return head
-        loaded = yield from load_at(request.thread_id, record.branch, record.seq)
-        request.fork_at = record
-        return loaded
+        newest = yield from load_head(request.thread_id, request.branch)
+        return newest or empty(), False
 
     def _once(self, loaded: Loaded) -> Flow[Result]:
         session = self.session = self._session(loaded)
@@ -135,14 +115,18 @@ class Run:
         try:
             return (yield from self._to_the_end(Steps(session, blueprint, "", last_step=last_step)))
         finally:
+            session.writer.close()
             if session.background is not None:  # an error was first: nobody will settle it
                 session.background.abandon()
 
     def _to_the_end(self, steps: Steps) -> Flow[Result]:
         try:
             end: End = yield from steps.run()
-        except (RunCancelled, KeyboardInterrupt, SystemExit) as signal:
-            yield from self._cancel(steps, signal)
+        except GeneratorExit:
+            raise
+        except BaseException as signal:
+            if self.session.failed is None and not self.session.writer.closed:
+                yield from self._cancel(steps, signal)
             raise
         return (yield from self._finish(end))
 
@@ -172,13 +156,13 @@ class Run:
         elif isinstance(end, Waiting):
             error = end.pause
         session.record(_finished(session, end))
-        if not isinstance(end, Done):
+        if not isinstance(end, Ended):
             show_stop(session, blueprint, "")
         yield Flush(session, last=True)
         interrupts = as_interrupts(pending_questions(session.state))
         if interrupts and self.terms.outer is not None:
             error = GraphInterrupt(interrupts)
-        values = state_values(session, blueprint, "") if isinstance(end, Done) else live_values(session, blueprint, "")
+        values = state_values(session, blueprint, "") if isinstance(end, Ended) else live_values(session, blueprint, "")
         if not isinstance(error, MutatedStateError):  # then it is not what the log holds
             self._keep(session)
         return Result(values, interrupts, error)
@@ -186,7 +170,8 @@ class Run:
     def _cancel(self, steps: Steps, signal: BaseException) -> Flow[None]:
         ended = yield Abandon()
         yield from steps.settle_all(ended)
-        self.session.record(RunFinished("cancelled", error=type_name(signal)))
+        status: RunStatus = "failed" if isinstance(signal, Exception) else "cancelled"
+        self.session.record(RunFinished(status, error=type_name(signal)))
         yield Flush(self.session, last=True)
 
     def _keep(self, session: Session) -> None:
@@ -200,14 +185,14 @@ class Run:
 
 def _finished(session: Session, end: End) -> RunFinished:
     match end:
-        case Done():
+        case Ended():
             return RunFinished("success")
         case Waiting(pause):
-            message = None if pause is None else str(pause)
+            message = None if pause is None else text_of(pause)
             error = None if pause is None else type_name(pause)
             return RunFinished("interrupted", error, message, stopped_at=tuple(session.stopped_at))
         case Broken(error):
-            return RunFinished(_status(error), type_name(error), str(error))
+            return RunFinished(_status(error), type_name(error), text_of(error))
 
 
 def _status(error: BaseException) -> RunStatus:

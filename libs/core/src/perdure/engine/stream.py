@@ -34,8 +34,8 @@ class Subscription:
         """Tell whether a part of this mode and graph is for this reader."""
         if mode not in self.modes:
             return False
-        if namespace == self.namespace or mode == "custom":
-            return self.subgraphs or namespace == self.namespace
+        if namespace == self.namespace:
+            return True
         return self.subgraphs and (not self.namespace or namespace.startswith(self.namespace + "|"))
 
     @property

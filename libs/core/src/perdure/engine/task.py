@@ -1,4 +1,4 @@
-"""One attempt of one task: its node, then its routers. A flow that yields `Call`s of user code."""
+"""One attempt of one task: its node, then its routers. A flow that yields `UserCall`s of user code."""
 
 from collections.abc import Generator
 from time import perf_counter_ns
@@ -6,10 +6,11 @@ from typing import Any
 
 from perdure.definition.blueprint import Blueprint
 from perdure.engine.context import TaskContext
-from perdure.engine.effects import Asked, Call, Failed, HandedUp, Job, Succeeded, TaskFlow
+from perdure.engine.effects import Asked, Failed, HandedUp, Job, Succeeded, TaskFlow, UserCall
 from perdure.engine.session import Session
 from perdure.errors import StoreError, UnknownNodeError
 from perdure.events import Route
+from perdure.fold import copied
 from perdure.rules.project import TaskState, Written
 from perdure.rules.returns import Result, branch_routes, interpret, preview, unknown_node
 from perdure.signals import GraphInterrupt, ParentCommand
@@ -49,7 +50,7 @@ def _attempt(context: TaskContext, task: TaskState) -> TaskFlow:
     return Succeeded(writes, routes, (perf_counter_ns() - started) // 1000)
 
 
-def _node(context: TaskContext, task: TaskState) -> Generator[Call, Any, Result]:
+def _node(context: TaskContext, task: TaskState) -> Generator[UserCall, Any, Result]:
     blueprint, graph, name = context.blueprint, context.session.graph(context.namespace), task.plan.node
     if name == START:
         return list(graph.accepted), ()
@@ -59,11 +60,11 @@ def _node(context: TaskContext, task: TaskState) -> Generator[Call, Any, Result]
             unknown_node(blueprint, name) + " The task was planned by an earlier version of the graph."
         )
     if task.plan.kind == "push":
-        given = task.arg
+        given = copied(task.arg)  # every attempt gets what was sent
     else:
         given = spec.schema.coerce(context.sight(spec.schema, graph))
     try:
-        result = yield Call(spec.call, given, context.inject(spec.call.injects))
+        result = yield UserCall(spec.call, given, context.inject(spec.call.injects))
     except ParentCommand as signal:  # a graph called inside this node hands a command to this one
         command = signal.command
         result = Command(update=command.update, goto=command.goto)
@@ -72,7 +73,7 @@ def _node(context: TaskContext, task: TaskState) -> Generator[Call, Any, Result]
     return interpret(blueprint, name, result)
 
 
-def _routers(context: TaskContext, writes: Written) -> Generator[Call, Any, tuple[Route, ...]]:
+def _routers(context: TaskContext, writes: Written) -> Generator[UserCall, Any, tuple[Route, ...]]:
     blueprint = context.blueprint
     branches = blueprint.branches.get(context.task.node, ())
     routes: tuple[Route, ...] = ()
@@ -80,6 +81,6 @@ def _routers(context: TaskContext, writes: Written) -> Generator[Call, Any, tupl
         fresh = preview(blueprint, context.session.graph(context.namespace), writes)
         for branch in branches:
             given = branch.schema.coerce(context.sight(branch.schema, fresh))
-            answer = yield Call(branch.call, given, context.inject(branch.call.injects))
+            answer = yield UserCall(branch.call, given, context.inject(branch.call.injects))
             routes += branch_routes(blueprint, branch, answer)
     return routes

@@ -47,7 +47,7 @@ def _end_of_step(thread_id: str, record: Record) -> Asking[int]:
             {"after": after, "limit": window, "kinds": (Kind.STEP_COMMITTED,)},
         )
         for one in page:
-            if one.namespace == "" or within(record.namespace, one.namespace):
+            if within(record.namespace, one.namespace):
                 return one.seq - 1
         if len(page) < window:
             head = yield Ask("head", (thread_id, record.branch))
@@ -189,7 +189,7 @@ def _walk(query: Query, span: Segment, missing: set[str], state: ThreadState) ->
         if not page:
             break
         for record in page:
-            if record.kind == Kind.STEP_COMMITTED and record.namespace == query.namespace:
+            if record.kind == Kind.STEP_COMMITTED and within(query.namespace, record.namespace):
                 show()
             check(state.hash, record)
             fold_record(state, record)

@@ -80,6 +80,9 @@ def _superstep(session: Session, blueprint: Blueprint, target: Target, updates: 
             return keep_open(session, blueprint, namespace)
         if as_node == END:
             return _clear(session, blueprint, target, values)
+    named = [update.task_id for update in updates if update.task_id is not None]
+    if len(set(named)) < len(named):
+        raise UsageError(f"Two updates of one superstep have the same task_id: {named}.")
     done = together(blueprint, graph)
     for values, as_node, task_id in updates:
         node = _speaker(blueprint, graph, as_node, alone=len(updates) == 1)

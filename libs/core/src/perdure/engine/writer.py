@@ -19,6 +19,7 @@ from perdure.ports import Branch, Current, Snapshot
 from perdure.rules.differ import first_difference
 from perdure.rules.freeze import freeze, pack, thaw
 from perdure.rules.project import ThreadState, Written, evolve
+from perdure.signals import RunCancelled
 
 FLOOR: Final = 64 * 1024
 """Bytes of payload before a first snapshot is worth it."""
@@ -55,6 +56,8 @@ class Writer:
         """Strict mode: the same projection, made from the stored bytes alone."""
         self.grown = 0
         self.snapshot_size = 0
+        self.closed = False
+        """The run has ended; a node's thread that outlives it writes no more."""
         self._clock = clock
         self._ids = ids
         self._durable = durable
@@ -78,8 +81,14 @@ class Writer:
         """
         payload = encode_event(event) if self._durable else b""
         with self._lock:
+            if self.closed:
+                raise RunCancelled
             record = self._stamp(event, namespace, task_id, run_id or self.run_id, payload)
-            evolve(self.state, record, event, written)
+            try:
+                evolve(self.state, record, event, written)
+            except BaseException:
+                self.closed = True  # the projection is half changed: nothing may follow from it
+                raise
             if self._durable:
                 self._pending.append(record)
                 self.grown += len(payload)
@@ -95,6 +104,11 @@ class Writer:
             batch = Batch(self._pending, self.opens, self.current)
             self._pending, self.opens, self.current = [], None, "any"
             return batch
+
+    def close(self) -> None:
+        """Record no more; whoever tries is unwound."""
+        with self._lock:
+            self.closed = True
 
     @property
     def dirty(self) -> bool:

@@ -83,11 +83,11 @@ def commit(
 
     Raises InvalidUpdateError when the writes do not go together.
     """
-    changes = _changes(blueprint, graph, done)
+    changes = _changes(blueprint, graph, done, steps=not keep)
     if not graph.checkpoint:
         changes = _initial(blueprint) | changes
     pulled, pushed = _targets(blueprint, graph, done, changes)
-    pulled = _defer(blueprint, graph, pulled, bool(pushed), changes)
+    pulled = _defer(blueprint, graph, pulled, bool(pushed) or bool(keep), changes)
     return StepCommitted(
         parent=graph.checkpoint or None,
         step=graph.step + 1 if graph.checkpoint else 0,
@@ -125,7 +125,8 @@ def _path(task: TaskState) -> tuple[bool, str, int]:
     return pushed, "" if pushed else task.plan.node, task.plan.index
 
 
-def _changes(blueprint: Blueprint, graph: GraphState, done: list[Done]) -> dict[str, Change]:
+def _changes(blueprint: Blueprint, graph: GraphState, done: list[Done], *, steps: bool = True) -> dict[str, Change]:
+    """Return what the writes change; a `step` also empties the channels that live for one."""
     staged: dict[str, list[Staged]] = {}
     for one in done:
         for index, (name, value) in enumerate(one.writes):
@@ -138,7 +139,7 @@ def _changes(blueprint: Blueprint, graph: GraphState, done: list[Done]) -> dict[
         change = channel.change(graph.values.get(name, MISSING), writes)
         if change is not None:
             changes[name] = change
-    for name in blueprint.clearing:
+    for name in blueprint.clearing if steps else ():
         if name in graph.values and name not in staged:
             changes[name] = Remove()
     return changes

@@ -77,6 +77,7 @@ def _graph(graph: GraphState) -> Plain:
         "tasks": [_task(task) for task in graph.tasks.values()],
         "at": [graph.checkpoint, graph.parent, graph.step, graph.source, graph.at, graph.seq],
         "ran": [list(graph.ran), list(graph.last)],
+        "caller": graph.caller,
         "accepted": [list(one) for one in graph.accepted],
         "updates": {
             id: [[list(one) for one in writes], _routes(routes)] for id, (writes, routes) in graph.updates.items()
@@ -86,6 +87,8 @@ def _graph(graph: GraphState) -> Plain:
 
 def _thaw_graph(plain: Plain) -> GraphState:
     checkpoint, parent, step, source, at, seq = plain["at"]
+    _require(str, checkpoint, parent or "")
+    _require(int, step, at, seq)
     tasks = [_thaw_task(task) for task in plain["tasks"]]
     return GraphState(
         values=plain["values"],
@@ -98,6 +101,7 @@ def _thaw_graph(plain: Plain) -> GraphState:
         seq=seq,
         ran=tuple(plain["ran"][0]),
         last=tuple(plain["ran"][1]),
+        caller=plain["caller"],
         accepted=[(channel, value) for channel, value in plain["accepted"]],
         updates={id: (_thaw_writes(one[0]), _thaw_routes(one[1])) for id, one in plain["updates"].items()},
     )
@@ -126,6 +130,7 @@ def _task(task: TaskState) -> Plain:
 
 def _thaw_task(plain: Plain) -> TaskState:
     id, node, kind, index, triggers, arg = plain["plan"]
+    _require(str, id, node, *(question[0] for question in plain["questions"]), *plain["inside"], *plain["answers"])
     body, failure = plain["body"], plain["failure"]
     return TaskState(
         plan=PlannedTask(id, node, kind, index, tuple(triggers), None if arg is None else Ref(*arg)),
@@ -141,6 +146,12 @@ def _thaw_task(plain: Plain) -> TaskState:
         node_asked=plain["node_asked"],
         inside={id: Question(*one) for id, one in plain["inside"].items()},
     )
+
+
+def _require(kind: type, *found: Any) -> None:
+    for one in found:
+        if not isinstance(one, kind):
+            raise TypeError(f"{kind.__name__} expected, found {type(one).__name__}")
 
 
 def _thaw_writes(plain: Plain) -> list[tuple[str, Any]]:

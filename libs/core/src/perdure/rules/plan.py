@@ -5,7 +5,7 @@ from typing import Literal
 
 from perdure.definition.blueprint import Blueprint
 from perdure.events import Question
-from perdure.rules.project import GraphState, TaskState, ThreadState, child_namespace, within
+from perdure.rules.project import GraphState, TaskState, ThreadState, child_namespace
 from perdure.types import START
 
 
@@ -69,9 +69,16 @@ def children(state: ThreadState, namespace: str, task: TaskState) -> list[str]:
     """Return the namespaces of the graphs that a task has called itself, in the order of the calls."""
     if len(state.graphs) == 1:
         return []
-    first = child_namespace(namespace, task.plan.node, task.plan.id)
-    stateful = f"{namespace}|{task.plan.node}" if namespace else task.plan.node
-    found = [stateful] if stateful in state.graphs else []
-    return found + [
-        name for name in state.graphs if within(name, first) and (name == first or name[len(first) + 1 :].isdigit())
+    called = child_namespace(namespace, task.plan.node, task.plan.id)
+    remembering = called.removesuffix(f":{task.plan.id}")
+    return [
+        name
+        for name in tuple(state.graphs)  # at once: other threads may be adding theirs
+        if (name == called or _is_call_of(name, called))
+        or ((name == remembering or _is_call_of(name, remembering)) and state.graphs[name].caller == task.plan.id)
     ]
+
+
+def _is_call_of(namespace: str, first: str) -> bool:
+    """Tell whether a namespace is that of a further call: the first one's and the call's number."""
+    return namespace.startswith(first + "|") and namespace[len(first) + 1 :].isdigit()

@@ -38,7 +38,7 @@ from perdure.events import (
     Value,
     Write,
 )
-from perdure.fold import Resolve, apply, resolve_write
+from perdure.fold import Resolve, apply, own, resolve_write
 from perdure.types import START
 
 Written = list[tuple[str, Value]]
@@ -92,6 +92,8 @@ class GraphState:
     ran: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     """The nodes of the newest step that ran any: an update without `as_node` speaks for it."""
+    caller: str = ""
+    """The task that called this graph last ("" for the root)."""
     accepted: Written = field(default_factory=list)
     updates: dict[str, tuple[Written, tuple[Route, ...]]] = field(default_factory=dict)
     """Updates recorded since the checkpoint, by their id."""
@@ -117,11 +119,12 @@ class ThreadState:
     metadata: Mapping[str, Value] = field(default_factory=dict)
 
     def graph(self, namespace: str) -> GraphState:
-        """Return a graph's state, made empty when there is none."""
+        """Return a graph's state; an empty one, which nobody keeps, when there is none.
+
+        Other threads ask at any time, so only `evolve` (under its writer's lock) adds graphs.
+        """
         state = self.graphs.get(namespace)
-        if state is None:
-            state = self.graphs[namespace] = GraphState()
-        return state
+        return GraphState() if state is None else state
 
 
 def child_namespace(namespace: str, node: str, task_id: str) -> str:
@@ -137,8 +140,8 @@ def parent_namespace(namespace: str) -> str:
 
 
 def within(namespace: str, outer: str) -> bool:
-    """Tell whether a namespace is `outer` or lies in it."""
-    return namespace == outer or namespace.startswith(outer + "|")
+    """Tell whether a namespace is `outer` or lies in it (everything lies in the root's)."""
+    return not outer or namespace == outer or namespace.startswith(outer + "|")
 
 
 def evolve(  # noqa: C901 - a case an event
@@ -153,12 +156,13 @@ def evolve(  # noqa: C901 - a case an event
         written: The full values of its writes, where this process has just made them. What is stored may be relative to
             values whose items user code has changed in place meanwhile; the log is not, so a fold resolves them.
     """
-    state.seq, state.hash = record.seq, record.hash
-    graph = state.graph(record.namespace)
+    graph = state.graphs.get(record.namespace)
+    if graph is None:
+        graph = state.graphs[record.namespace] = GraphState()
     match event:
         case TaskSucceeded():
             task = graph.tasks[record.task_id]
-            task.writes = _full(state, record, graph, event.writes) if written is None else written
+            task.writes = _full(state, record, graph, event.writes, written)
             task.routes, task.failure, task.body, task.paused = event.routes, None, None, None
         case StepCommitted():
             _committed(state, record, graph, event)
@@ -167,18 +171,18 @@ def evolve(  # noqa: C901 - a case an event
         case TaskInterrupted():
             _interrupted(state, record, graph, event, written)
         case InterruptResolved():
-            find_question(state, event.id).answers[event.id] = event.answer
+            _, task = find_question(state, event.id)
+            task.answers[event.id] = event.answer
         case RunStarted():
             state.run_id, state.passing, state.metadata = record.run_id, event.passing, event.metadata
             if event.input is not None:
                 graph.accepted = _full(state, record, graph, event.input)
         case SubgraphStarted():
-            graph.accepted = _full(state, record, graph, event.input) if written is None else written
+            graph.accepted, graph.caller = _full(state, record, graph, event.input, written), record.task_id
         case StateUpdated(as_node="__input__"):
             graph.accepted = _full(state, record, graph, event.writes)
         case StateUpdated():
-            full = _full(state, record, graph, event.writes) if written is None else written
-            graph.updates[record.task_id] = (full, event.routes)
+            graph.updates[record.task_id] = (_full(state, record, graph, event.writes, written), event.routes)
         case RunFinished():
             if state.run_id == record.run_id:
                 state.run_id = None
@@ -186,9 +190,10 @@ def evolve(  # noqa: C901 - a case an event
         case Forked():
             state.run_id, state.status, state.stopped_at, state.passing = None, None, (), ()
         case CallRecorded() | HistoryPruned() | ThreadDeleted():
-            return
+            pass  # facts for readers; no state depends on them
         case _:
             assert_never(event)
+    state.seq, state.hash = record.seq, record.hash
 
 
 def _keep_body(
@@ -202,7 +207,7 @@ def _keep_body(
     if body is not None:
         if task.body is None:
             task.node_asked = len(task.questions)
-        task.body = (_full(state, record, graph, body[0]) if written is None else written, body[1])
+        task.body = (_full(state, record, graph, body[0], written), body[1])
 
 
 def _interrupted(
@@ -230,20 +235,29 @@ def _tell_outwards(state: ThreadState, record: Record, question: Question) -> No
         inner = outer
 
 
-def find_question(state: ThreadState, id: str) -> TaskState:
-    """Return the task that asked a question. Raises KeyError when none did."""
-    for graph in state.graphs.values():
+def find_question(state: ThreadState, id: str) -> tuple[str, TaskState]:
+    """Return the namespace and the task in which a question was asked. Raises KeyError when none was."""
+    for namespace, graph in state.graphs.items():
         for task in graph.tasks.values():
             if any(question.id == id for question in task.questions):
-                return task
+                return namespace, task
     raise KeyError(id)
 
 
-def _full(state: ThreadState, record: Record, graph: GraphState, writes: tuple[Write, ...]) -> Written:
+def _full(
+    state: ThreadState,
+    record: Record,
+    graph: GraphState,
+    writes: tuple[Write, ...],
+    written: Written | None = None,
+) -> Written:
+    """Return the full values of recorded writes, their containers our own: user code keeps those it handed over."""
+    if written is not None:
+        return [(channel, own(value)) for channel, value in written]
     parent: Mapping[str, Value] = {}
     if record.namespace and any(write.how == "parent" for write in writes):
         parent = state.graph(parent_namespace(record.namespace)).values
-    return [(one.channel, resolve_write(one, graph.values, parent, graph.accepted)) for one in writes]
+    return [(one.channel, own(resolve_write(one, graph.values, parent, graph.accepted))) for one in writes]
 
 
 def _failed(state: ThreadState, record: Record, graph: GraphState, event: TaskFailed, written: Written | None) -> None:

@@ -131,6 +131,8 @@ def _route(blueprint: Blueprint, target: Any) -> Route:
         return Route(END)
     if not isinstance(node, str) or node not in blueprint.nodes:
         raise UnknownNodeError(unknown_node(blueprint, node))
+    if send and target.timeout is not None:
+        raise InvalidUpdateError(f"Send({node!r}, timeout=…): a task's time cannot be limited yet; leave timeout out.")
     node = str.__str__(node)  # an enum member that is its name
     return Route(node, send=True, arg=target.arg, timeout=target.timeout) if send else Route(node)
 
