@@ -42,13 +42,19 @@ def speaking(saver: Saver, said: str, at: Callable[[int], object]) -> CompiledGr
 
 
 class SlowSaver(SqliteSaver):
-    """Its first append waits until the run is far ahead; the second one kills the process."""
+    """Its second append waits until the run is far ahead; the third one kills the process.
+
+    The first one accepts the run's input, which no durability leaves behind.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.begun, self.go_on = Event(), Event()
+        self.accepted, self.begun, self.go_on = Event(), Event(), Event()
 
     def append(self, *args: Any, **options: Any) -> int:
+        if not self.accepted.is_set():
+            self.accepted.set()
+            return super().append(*args, **options)
         if self.begun.is_set():
             os.kill(os.getpid(), signal.SIGKILL)
         self.begun.set()
@@ -57,11 +63,11 @@ class SlowSaver(SqliteSaver):
 
 
 def run_ahead(path: Path, world: World, pipe: Connection) -> None:
-    """Run until killed: three steps are done when the first append, which holds the input only, goes on."""
+    """Run until killed: three steps are done when the append of the first of them goes on."""
     saver = SlowSaver(path)
 
     def at(number: int) -> None:
-        if number == 0:
+        if number == 1:
             saver.begun.wait()
         if number == 3:
             saver.go_on.set()

@@ -49,8 +49,9 @@ def address_of(config: Mapping[str, Any] | None) -> Address:
 def _checked(config: Any) -> Mapping[str, Any]:
     """Return what stands under `configurable`. Raises UsageError for what is no config."""
     inner = (config.get("configurable") or {}) if isinstance(config, Mapping) else {}
-    if (config is not None and not isinstance(config, Mapping)) or not isinstance(inner, Mapping):
-        raise UsageError(f'A config is a dict such as {{"thread_id": "…"}}; found {type(config).__name__}.')
+    for place, found in (("A config", config or {}), ("What stands under 'configurable'", inner)):
+        if not isinstance(found, Mapping):
+            raise UsageError(f'{place} is a dict such as {{"thread_id": "…"}}; found {type(found).__name__}.')
     return inner
 
 
