@@ -63,9 +63,9 @@ CONFIGS: list[tuple[str, Any, type[PerdureError], str]] = [
     ("no config", None, MissingThreadError, r'pass config=\{"thread_id"'),
     ("no thread id", {"configurable": {}}, MissingThreadError, r'pass config=\{"thread_id"'),
     ("empty thread id", {"thread_id": ""}, UsageError, "thread_id is empty"),
-    ("fraction as thread id", {"thread_id": 1.0}, UsageError, "must be a text.*found float 1.0"),
-    ("truth as thread id", {"thread_id": True}, UsageError, "must be a text.*found bool True"),
-    ("bytes under configurable", {"configurable": {"thread_id": b"a"}}, UsageError, "must be a text.*found bytes b'a'"),
+    ("fraction as thread id", {"thread_id": 1.0}, UsageError, "must be a text.*found float"),
+    ("truth as thread id", {"thread_id": True}, UsageError, "must be a text.*found bool"),
+    ("bytes under configurable", {"configurable": {"thread_id": b"a"}}, UsageError, "must be a text.*found bytes"),
     (
         "two thread ids",
         {"thread_id": "a", "configurable": {"thread_id": "b"}},
@@ -118,7 +118,7 @@ async def test_number_as_thread_id_is_its_text(graph: CompiledGraph, saver: Save
 BOUNDS: list[tuple[str, dict[str, Any], str]] = [
     ("recursion limit zero", {"recursion_limit": 0}, "at least 1, found 0"),
     ("recursion limit negative", {"recursion_limit": -3}, "at least 1, found -3"),
-    ("recursion limit text", {"recursion_limit": "10"}, "at least 1, found '10'"),
+    ("recursion limit text", {"recursion_limit": "10"}, "at least 1, found str"),
     ("no worker", {"max_concurrency": 0}, "max_concurrency"),
     ("workers as text", {"max_concurrency": "2"}, "max_concurrency"),
 ]

@@ -59,7 +59,7 @@ def max_concurrency_of(config: Mapping[str, Any]) -> int | None:
     """Return how many tasks may run side by side (None: the driver's choice). Raises UsageError for one below 1."""
     limit = config.get("max_concurrency")
     if limit is not None and (type(limit) is not int or limit < 1):
-        raise UsageError(f"max_concurrency must be at least 1, found {limit!r}.")
+        raise UsageError(f"max_concurrency must be an int of at least 1, found {_shown(limit)}.")
     return limit
 
 
@@ -73,7 +73,7 @@ def recursion_limit_of(config: Mapping[str, Any] | None) -> int:
     """Return the recursion limit in supersteps. Raises UsageError for one below 1."""
     limit = (config or {}).get("recursion_limit", RECURSION_LIMIT)
     if not isinstance(limit, int) or limit < 1:
-        raise UsageError(f"recursion_limit must be at least 1, found {limit!r}.")
+        raise UsageError(f"recursion_limit must be at least 1, found {_shown(limit)}.")
     return limit
 
 
@@ -84,4 +84,9 @@ def _text(name: str, value: Any) -> str | None:
         if name == "thread_id" and value == "":
             raise UsageError("thread_id is empty: pass a text that names the thread.")
         return value
-    raise UsageError(f"{name} must be a text (or an int or UUID, read as one), found {type(value).__name__} {value!r}.")
+    raise UsageError(f"{name} must be a text (or an int or UUID, read as one), found {type(value).__name__}.")
+
+
+def _shown(value: Any) -> str:
+    """Return a refused number, or the type of what is none: it may be a secret in the wrong place."""
+    return str(value) if type(value) in (int, float) else type(value).__name__
