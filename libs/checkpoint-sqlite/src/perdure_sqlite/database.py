@@ -38,6 +38,7 @@ class Database:
     def __init__(
         self, source: str | Path | sqlite3.Connection, *, synchronous: Synchronous, auto_setup: bool, timeout: float
     ) -> None:
+        self.closed = True  # until everything below is there: a refused source leaves nothing to close
         self._borrowed = source if isinstance(source, sqlite3.Connection) else None
         self.place = judge_borrowed(source) if isinstance(source, sqlite3.Connection) else resolve(source)
         self.alone = self._borrowed is not None or self.place == MEMORY
@@ -211,6 +212,12 @@ class Database:
         """Close what was opened here; a borrowed connection stays open."""
         with self._lock, self._gate:
             self.closed = True
+            self._drop_writer()
+            self._close_idle()
+
+    def __del__(self) -> None:
+        # Nobody refers to this any more, so no lock is needed; a file left open would be reported as a leak.
+        if not self.closed:
             self._drop_writer()
             self._close_idle()
 

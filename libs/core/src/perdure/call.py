@@ -106,6 +106,8 @@ class Call:
         self._limit = recursion_limit_of(self.config)
         self._caller = self._joined()
         caller = self._caller
+        if caller is not None and self.workers is None:
+            self.workers = caller.session.terms.max_concurrency
         self._namespace = "" if caller is None else caller.next_call(remembers=settings.saver is True)
         if streaming:
             self.reader = Subscription(self.modes, namespace=self._namespace, subgraphs=bool(options.get("subgraphs")))
@@ -187,6 +189,7 @@ class Call:
         return Terms(
             durability=_durability(options.get("durability")),
             recursion_limit=self._limit,
+            max_concurrency=self.workers,
             interrupt_before=_nodes(self.blueprint, options.get("interrupt_before")),
             interrupt_after=_nodes(self.blueprint, options.get("interrupt_after")),
             context=_context(self.blueprint.context_schema, options.get("context")),

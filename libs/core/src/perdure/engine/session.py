@@ -25,6 +25,8 @@ class Terms:
 
     durability: Durability = "sync"
     recursion_limit: int = RECURSION_LIMIT
+    max_concurrency: int | None = None
+    """Tasks that a graph runs side by side at most; graphs inside take it on."""
     interrupt_before: Collection[str] | Literal["*"] | None = None
     interrupt_after: Collection[str] | Literal["*"] | None = None
     context: Value = None
