@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from perdure.chain import GENESIS, link
 from perdure.codecs import to_tree
 from perdure.events import Record
 from perdure.ports import Branch, Saver
@@ -61,7 +62,24 @@ def record(release: str) -> None:
         with InMemorySaver() as saver:
             Played(graph, saver, settings=counted(), workers=1).play(script)
             with (FOLDER / f"{release}-{name}.jsonl").open("xb") as file:
-                file.writelines(orjson.dumps(line) + b"\n" for line in lines(saver))
+                file.writelines(orjson.dumps(line) + b"\n" for line in lines(portable(saver)))
+
+
+def portable(saver: Saver) -> Saver:
+    """Return a saver with the same thread, in whose tracebacks no path of this machine stands."""
+    root, copy = f"{Path(__file__).parents[2]}/".encode(), InMemorySaver()
+    for branch in saver.branches(THREAD):
+        hash = GENESIS
+        if branch.parent is not None:
+            (before,) = copy.read(THREAD, branch.parent, after=branch.fork_seq - 1, upto=branch.fork_seq)
+            hash = before.hash
+        for one in saver.read(THREAD, branch.id):
+            bare = one._replace(payload=one.payload.replace(root, b""), position=0)
+            hash = link(hash, bare)
+            opens = branch if branch.parent is not None and one.seq == branch.fork_seq + 1 else None
+            records = [bare._replace(hash=hash)]
+            copy.append(THREAD, branch.id, expected_seq=one.seq - 1, records=records, opens=opens)
+    return copy
 
 
 def lines(saver: Saver) -> Iterator[dict[str, Any]]:
