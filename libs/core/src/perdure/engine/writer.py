@@ -18,7 +18,7 @@ from perdure.ids import Clock, IdSource, checkpoint_id
 from perdure.ports import Branch, Current, Snapshot
 from perdure.rules.differ import first_difference
 from perdure.rules.freeze import freeze, pack, thaw
-from perdure.rules.project import ThreadState, Written, evolve
+from perdure.rules.project import GraphState, ThreadState, Written, evolve
 from perdure.signals import RunCancelled
 
 FLOOR: Final = 64 * 1024
@@ -137,8 +137,7 @@ class Writer:
         with self._lock:
             if not self._pending and state.seq == self.state.seq:
                 for namespace, graph in state.graphs.items():
-                    before = self.state.graphs[namespace].tracked
-                    graph.tracked = {name: marks(graph.values.get(name, MISSING)) for name in before}
+                    _carry_over(self.state.graphs[namespace], graph)
                 self.state = state
 
     def be_strict(self) -> None:
@@ -179,3 +178,12 @@ class Writer:
                 " Return it from the node that changes it.",
                 path=path,
             )
+
+
+def _carry_over(before: GraphState, graph: GraphState) -> None:
+    """Give a graph folded from the log what no log holds: fingerprints, and values that are never written to it."""
+    graph.tracked = {name: marks(graph.values.get(name, MISSING)) for name in before.tracked}
+    graph.untracked = before.untracked
+    for id, task in graph.tasks.items():
+        if id in before.tasks:
+            task.loose = before.tasks[id].loose
