@@ -6,7 +6,7 @@ from perdure.chain import GENESIS
 from perdure.codec import decode_event
 from perdure.codecs import loads
 from perdure.errors import CorruptEventError, DecodeError
-from perdure.events import Record
+from perdure.events import Kind, Record
 from perdure.ids import MAIN_BRANCH
 from perdure.lineage import (
     Ask,
@@ -114,13 +114,18 @@ def _from_snapshot(thread_id: str, branch: str, segments: list[Segment], snapsho
         state = thaw(loads(plain := unpack(snapshot.payload)))
     except (DecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
-    if (state.seq, state.hash) != (snapshot.seq, snapshot.hash):
+    if (state.seq, state.hash) != (snapshot.seq, snapshot.hash) or not _agrees(state, found[0]):
         return None
     loaded = Loaded(branch, state, snapshot_size=len(plain))
     try:
         return (yield from _fold(thread_id, segments, loaded))
     except CorruptEventError:
         return None
+
+
+def _agrees(state: ThreadState, newest: Record) -> bool:
+    """Tell whether a snapshot stands at the checkpoint that its newest event made, if that made one."""
+    return newest.kind != Kind.STEP_COMMITTED or state.graph(newest.namespace).checkpoint == newest.checkpoint_id
 
 
 def _fold(thread_id: str, segments: list[Segment], loaded: Loaded) -> Asking[Loaded]:

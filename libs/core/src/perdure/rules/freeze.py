@@ -15,6 +15,8 @@ Plain: TypeAlias = Any
 FORM: Final = 1
 SEAL: Final = 16
 """Bytes of digest before a packed snapshot: what was changed is not believed."""
+LATEST: Final = 253_402_300_800_000_000
+"""Microseconds since 1970 at the end of the year 9999: a later time cannot be shown."""
 LARGEST: Final = 1 << 30
 """Bytes of a snapshot at most."""
 
@@ -38,6 +40,8 @@ def thaw(plain: Plain) -> ThreadState:
     if plain["form"] != FORM:
         raise ValueError(f"snapshot of form {plain['form']}")
     run_id, status, stopped_at, passing, metadata = plain["run"]
+    _require(str, run_id or "", status or "", *stopped_at, *passing, *plain["graphs"])
+    _require(dict, plain["graphs"], metadata)
     return ThreadState(
         graphs={namespace: _thaw_graph(graph) for namespace, graph in plain["graphs"].items()},
         run_id=run_id,
@@ -89,6 +93,10 @@ def _thaw_graph(plain: Plain) -> GraphState:
     checkpoint, parent, step, source, at, seq = plain["at"]
     _require(str, checkpoint, parent or "")
     _require(int, step, at, seq)
+    _require(dict, plain["values"], plain["updates"])
+    _require(str, source, plain["caller"], *plain["values"], *plain["ran"][0], *plain["ran"][1])
+    if not 0 <= at < LATEST:
+        raise ValueError(f"a checkpoint recorded at {at}")
     tasks = [_thaw_task(task) for task in plain["tasks"]]
     return GraphState(
         values=plain["values"],
@@ -102,7 +110,7 @@ def _thaw_graph(plain: Plain) -> GraphState:
         ran=tuple(plain["ran"][0]),
         last=tuple(plain["ran"][1]),
         caller=plain["caller"],
-        accepted=[(channel, value) for channel, value in plain["accepted"]],
+        accepted=_thaw_writes(plain["accepted"]),
         updates={id: (_thaw_writes(one[0]), _thaw_routes(one[1])) for id, one in plain["updates"].items()},
     )
 
@@ -131,6 +139,9 @@ def _task(task: TaskState) -> Plain:
 def _thaw_task(plain: Plain) -> TaskState:
     id, node, kind, index, triggers, arg = plain["plan"]
     _require(str, id, node, *(question[0] for question in plain["questions"]), *plain["inside"], *plain["answers"])
+    _require(str, kind, plain["paused"] or "", *triggers, *(one[0] for one in plain["inside"].values()))
+    _require(int, index, plain["attempts"], plain["node_asked"])
+    _require(dict, plain["answers"], plain["inside"])
     body, failure = plain["body"], plain["failure"]
     return TaskState(
         plan=PlannedTask(id, node, kind, index, tuple(triggers), None if arg is None else Ref(*arg)),
@@ -139,7 +150,7 @@ def _thaw_task(plain: Plain) -> TaskState:
         routes=_thaw_routes(plain["routes"]),
         body=None if body is None else (_thaw_writes(body[0]), _thaw_routes(body[1])),
         attempts=plain["attempts"],
-        failure=None if failure is None else TaskFailed(*failure),
+        failure=None if failure is None else _thaw_failure(*failure),
         questions=[Question(*one) for one in plain["questions"]],
         answers=plain["answers"],
         paused=plain["paused"],
@@ -155,7 +166,14 @@ def _require(kind: type, *found: Any) -> None:
 
 
 def _thaw_writes(plain: Plain) -> list[tuple[str, Any]]:
+    _require(list, plain, *plain)
+    _require(str, *(channel for channel, _ in plain))
     return [(channel, value) for channel, value in plain]
+
+
+def _thaw_failure(*found: Any) -> TaskFailed:
+    _require(str, *found[:4])
+    return TaskFailed(*found)
 
 
 def _routes(routes: tuple[Route, ...]) -> Plain:
@@ -163,4 +181,5 @@ def _routes(routes: tuple[Route, ...]) -> Plain:
 
 
 def _thaw_routes(plain: Plain) -> tuple[Route, ...]:
+    _require(str, *(one[0] for one in plain))
     return tuple(Route(*one) for one in plain)
