@@ -6,7 +6,6 @@ calls of the graph; `perform` and `aperform` are its two worlds.
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, assert_never
@@ -165,7 +164,8 @@ class Player:
                 return
             except FlakyError:
                 given, config = None, self.config
-            except InvalidUpdateError:
+            except InvalidUpdateError as error:
+                _must_be_clash(error)
                 # After an update beside an open step, nodes that the description puts one after the other may run side
                 # by side, and write one plain channel: a refusal that is right, and that no call gets past.
                 reject()
@@ -185,8 +185,16 @@ class Player:
         values: dict[str, Any] = {"trace": ["update"], "facts": {"update": node}}
         if plain:
             values["letters"] = [{"n": -1}]
-        with suppress(InvalidUpdateError):  # a finished task of the open step has written the plain channel, too
+        try:
             yield Do("update_state", (config, values, self.nodes[node % len(self.nodes)]), {})
+        except InvalidUpdateError as error:  # a finished task of the open step has written the plain channel, too
+            _must_be_clash(error)
+
+
+def _must_be_clash(error: InvalidUpdateError) -> None:
+    """Raise any refusal but the one of several writers of one plain channel."""
+    if "times in one superstep, and holds one value only" not in str(error):
+        raise error
 
 
 def perform(flow: Play[T], graph: CompiledGraph) -> T:
