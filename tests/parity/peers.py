@@ -8,6 +8,7 @@ import operator
 import re
 import warnings
 from collections.abc import Callable
+from itertools import groupby
 from typing import Annotated, Any, TypeAlias, TypedDict
 
 import perdure
@@ -51,12 +52,12 @@ class Peer:
     def stream(self, graph: Any, input: Any, config: Any = None, **options: Any) -> list[Any]:
         """Return all parts, levelled."""
         if self.world == "sync":
-            return [level(part) for part in graph.stream(input, config, **options)]
+            return in_any_order([level(part) for part in graph.stream(input, config, **options)])
 
         async def collect() -> list[Any]:
             return [level(part) async for part in graph.astream(input, config, **options)]
 
-        return asyncio.run(collect())
+        return in_any_order(asyncio.run(collect()))
 
     def fails(self, graph: Any, input: Any, config: Any = None, **options: Any) -> tuple[str, str]:
         """Return the type and text of the error that invoking raises; "no error" when it raises none."""
@@ -77,6 +78,12 @@ LANGGRAPH = Peer(
 _NAMES = type("names", (), {**vars(perdure), "StateUpdate": perdure.types.StateUpdate})
 PERDURE = Peer(_NAMES, InMemorySaver)
 PERDURE_ASYNC = Peer(_NAMES, InMemorySaver, "async")
+
+
+def in_any_order(parts: list[Any]) -> list[Any]:
+    """Return parts with updates that follow each other sorted: nodes side by side end in any order."""
+    runs = groupby(parts, lambda part: isinstance(part, tuple) and part[0] == "updates")
+    return [part for is_update, run in runs for part in (sorted(run, key=repr) if is_update else run)]
 
 
 def same(program: Callable[[Peer], Observation]) -> Callable[[], None]:
