@@ -169,3 +169,20 @@ async def test_a_list_that_a_node_keeps(saver: Saver) -> None:
         if "list" in part:
             returned.set()
     is_what_the_log_holds(graph, builder, saver, {"items": [1], "told": "x"})
+
+
+async def test_items_changed_on_the_way_into_a_graph(saver: Saver, world: World) -> None:
+    """A node changes an item, hands it to a graph inside and returns it: the log holds what the graph was given."""
+    inner = StateGraph(Items).add_node("keep", lambda state: {"told": interrupt(str(state["items"]))})
+    inside = inner.add_edge(START, "keep").compile()
+
+    def change(state: Items) -> Items:
+        state["items"][0]["n"] = 1
+        return {"items": state["items"], "told": inside.invoke({"items": state["items"]})["told"]}
+
+    builder = StateGraph(Items).add_node("change", change).add_edge(START, "change")
+    graph = builder.compile(saver, strict_state=True)
+    asked = (await world(graph, "invoke", {"items": [{"n": 0}]}, PLACE))["__interrupt__"]
+    assert [one.value for one in asked] == ["[{'n': 1}]"]
+    await world(graph, "invoke", Command(resume="yes"), PLACE)
+    is_what_the_log_holds(graph, builder, saver, {"items": [{"n": 1}], "told": "yes"})

@@ -80,6 +80,35 @@ async def test_a_call_that_left_for_its_parent(saver: Saver, world: World) -> No
     assert seen == [["call 0"], ["call 0", "call 1"]]
 
 
+class Items(TypedDict, total=False):
+    items: list[Any]
+    kept: list[Any]
+
+
+class Kept(TypedDict, total=False):
+    items: Annotated[list[Any], operator.add]
+
+
+@pytest.mark.parametrize("options", [{}, {"warm": False}, {"strict_state": True}], ids=["warm", "cold", "strict"])
+async def test_items_that_the_graph_around_it_changes(saver: Saver, world: World, options: Any) -> None:
+    """A node changes what went in and what came back, in place, and returns it: what is remembered stays as it was."""
+    inner = StateGraph(Kept).add_node("node", lambda state: {}).add_edge(START, "node").compile(True)
+
+    def change(state: Items) -> Items:
+        for item in [*state["items"], *state["kept"]]:
+            item["n"] += 1
+        return {"items": state["items"], "kept": state["kept"]}
+
+    builder = StateGraph(Items).add_node("change", change)
+    builder.add_node("call", lambda state: {"kept": inner.invoke({"items": state["items"]})["items"]})
+    graph = builder.add_edge(START, "change").add_edge("change", "call").compile(saver, **options)
+    assert await world(graph, "invoke", {"items": [{"n": 0}], "kept": []}, PLACE) == {
+        "items": [{"n": 1}],
+        "kept": [{"n": 1}],
+    }
+    assert await world(graph, "invoke", {}, PLACE) == {"items": [{"n": 2}], "kept": [{"n": 1}, {"n": 2}]}
+
+
 async def test_two_parallel_tasks_call_one(saver: Saver, world: World) -> None:
     """It can serve one call at a time, so the second one is refused; never do two share one silently."""
     refused = threading.Event()

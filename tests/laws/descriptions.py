@@ -9,11 +9,13 @@ from typing import Literal, TypeAlias, assert_never
 
 from hypothesis import strategies as st
 
-Plain: TypeAlias = Literal["no", "whole", "grown", "deep", "shorter"]
+Plain: TypeAlias = Literal["no", "whole", "grown", "deep", "shorter", "reset"]
 """What a node does to the channels without a reducer: nothing · returns them whole, longer · grows them in place and
-returns them · changes an item in place and returns the list · returns less than it saw."""
-How: TypeAlias = Literal["node", "call", "twice"]
-"""How a graph is inside: as a node of its own, called in a node's code, called there twice."""
+returns them · changes an item in place and returns the list · returns less than it saw · overwrites what reducers have
+gathered."""
+How: TypeAlias = Literal["node", "call", "twice", "remembers"]
+"""How a graph is inside: as a node of its own · called in a node's code · called there twice · as a node that remembers
+from call to call."""
 
 REDUCED = ("trace", "count", "facts", "messages", "longest", "tags")
 """The channels with a reducer: any number of parallel tasks may write them."""
@@ -21,16 +23,20 @@ REDUCED = ("trace", "count", "facts", "messages", "longest", "tags")
 
 @dataclass(frozen=True)
 class Node:
-    """What a node does, in this order: asks, calls what is inside, fails, writes."""
+    """What a node does, in this order: asks, calls what is inside, pauses, fails, writes."""
 
     writes: tuple[str, ...] = ("trace",)
     plain: Plain = "no"
     command: bool = False
     asks: int = 0
+    pauses: int = 0
+    """Its first so many executions that come so far raise InterruptedError."""
     fails: int = 0
     """Its first so many executions that come so far raise."""
     retried: bool = False
     """It is tried again within the run."""
+    defer: bool = False
+    """It waits until nothing else is to run."""
     inner: "Graph | None" = None
     how: How = "node"
 
@@ -94,23 +100,18 @@ calls a graph either (which records from threads of its own)."""
 class Place:
     """Where a node stands, as far as it matters for what it may do."""
 
-    outermost: bool = True
-    """In the root graph."""
     beside: bool = False
     """Others run in the same step, so it leaves alone the channels that only one task of a step may write."""
     flaky: bool = True
     """It may fail."""
+    defers: bool = True
+    """It may be deferred: an update on an old checkpoint may then let it go beside others that were held back there."""
 
 
 def nodes(place: Place, inner: st.SearchStrategy[Graph] | None) -> st.SearchStrategy[Node]:
-    """Draw a node; `inner` draws the graphs inside of it.
-
-    Only the outermost graph's nodes change items in place: a graph inside would change them for the graph around it,
-    too, which never returns them.
-    """
-    kinds: list[Plain] = ["no", "whole", "grown", "shorter"]
-    if place.outermost:
-        kinds.append("deep")
+    """Draw a node; `inner` draws the graphs inside of it."""
+    kinds: list[Plain] = ["no", "whole", "grown", "deep", "shorter", "reset"]
+    hows: list[How] = ["node", "call", "twice"] if place.beside else ["node", "call", "twice", "remembers"]
     seldom = st.sampled_from([0, 0, 0, 1, 2])
     return st.builds(
         Node,
@@ -118,10 +119,12 @@ def nodes(place: Place, inner: st.SearchStrategy[Graph] | None) -> st.SearchStra
         plain=st.just("no") if place.beside else st.sampled_from(kinds),
         command=st.booleans(),
         asks=seldom,
+        pauses=st.sampled_from([0, 0, 0, 0, 0, 1]) if place.flaky else st.just(0),
         fails=seldom if place.flaky else st.just(0),
         retried=st.booleans(),
         inner=st.none() if inner is None else st.none() | st.none() | inner,
-        how=st.sampled_from(["node", "call", "twice"]),
+        defer=st.sampled_from([False, False, False, True]) if place.defers else st.just(False),
+        how=st.sampled_from(hows),
     )
 
 
@@ -131,7 +134,7 @@ def graphs(
     """Draw a graph of up to `length` stages, with graphs inside down to `depth`, of weight `largest` at most."""
     place = place or Place()
     aside = replace(place, beside=True, flaky=place.flaky and order == "free")
-    alone = nodes(place, _inner(depth, order, place))
+    alone = nodes(replace(place, defers=order == "free"), _inner(depth, order, place))
     beside = nodes(aside, None if order == "strict" else _inner(depth, order, aside))
     arm = st.lists(beside, min_size=1, max_size=2).map(tuple)
     stage: st.SearchStrategy[Stage] = st.one_of(
@@ -166,10 +169,10 @@ def _stage_weight(stage: Stage) -> int:
 
 def _node_weight(node: Node) -> int:
     inner = 0 if node.inner is None else weight(node.inner) * (2 if node.how == "twice" else 1)
-    return 1 + node.asks + node.fails + inner
+    return 1 + node.asks + node.pauses + node.fails + inner
 
 
 def _inner(depth: int, order: Order, place: Place) -> st.SearchStrategy[Graph] | None:
     if not depth:
         return None
-    return graphs(depth - 1, 2, order=order, place=Place(outermost=False, flaky=place.flaky))
+    return graphs(depth - 1, 2, order=order, place=Place(flaky=place.flaky))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias, assert_never
 
-from perdure import END, START, Command, CompiledGraph, RetryPolicy, Send, StateGraph, interrupt
+from perdure import END, START, Command, CompiledGraph, Overwrite, RetryPolicy, Send, StateGraph, interrupt
 from perdure.call import Settings
 from tests.laws.descriptions import Fan, Graph, Jump, Loop, Node, Sends, Single, Stage
 from tests.laws.world import Handed, Seen, Shared, State, World
@@ -75,7 +75,7 @@ class _Assembly:
                 for end in () if joined else ends:
                     builder.add_edge(end, chain[0])
             ends = [] if isinstance(stage, Jump | Loop) else [chain[-1] for chain in names_of(stage, at)]
-            joined = isinstance(stage, Fan) and (stage.joined or len({len(arm) for arm in stage.arms}) > 1)
+            joined = isinstance(stage, Fan) and (stage.joined or not _ends_at_once(stage))
         return builder
 
     def _add(self, builder: StateGraph, stage: Stage, at: int, path: str, follows: list[str]) -> None:
@@ -129,14 +129,21 @@ class _Assembly:
         inner = None
         if node.inner is not None:
             handed = Shared if parallel else Handed
-            inner = self.assemble(node.inner, path, StateGraph(State, output_schema=handed)).compile(name=f"in_{name}")
-        if inner is not None and node.how == "node" and goto is None and not counts:
-            builder.add_node(name, inner)
+            remembers = True if node.how == "remembers" else None
+            builder_inside = self.assemble(node.inner, path, StateGraph(State, output_schema=handed))
+            inner = builder_inside.compile(remembers, name=f"in_{name}")
+        if inner is not None and node.how in ("node", "remembers") and goto is None and not counts:
+            builder.add_node(name, inner, defer=node.defer)
             return
         code = _code(self.world, node, path, inner, self.config)
         finish = _finish(name, node, goto, counts)
         action = _sync(code, finish) if self.flavour == "sync" else _async(code, finish)
-        builder.add_node(name, action, retry_policy=ONCE_MORE if node.retried else None)
+        builder.add_node(name, action, retry_policy=ONCE_MORE if node.retried else None, defer=node.defer)
+
+
+def _ends_at_once(fan: Fan) -> bool:
+    """Tell whether all arms come to their ends in the same step: else what follows would run beside what is left."""
+    return len({len(arm) for arm in fan.arms}) == 1 and not any(node.defer for arm in fan.arms for node in arm)
 
 
 def _again(name: str, times: int, follows: list[str]) -> Callable[[Seen], list[str]]:
@@ -196,6 +203,7 @@ def _code(world: World, node: Node, path: str, inner: CompiledGraph | None, conf
                 given = {"letters": state.get("letters", []), "text": f"{path}#{number}", "messages": []}
                 result = yield inner, given, config
                 said.append(sorted(one["id"] for one in result.get("messages", ())))
+        world.pause(path, node.pauses)
         world.fail(path, node.fails)
         update = _update(path, node, state, said)
         world.note(path, ended=True)
@@ -231,6 +239,8 @@ def _update(path: str, node: Node, state: Seen, said: list[Any]) -> Seen:
             card.setdefault("deep", []).append(path)
         case "shorter":
             letters, card, text = letters[1:], {path: size}, text[:5]
+        case "reset":
+            return {**update, "trace": Overwrite([f"{path} forgets"]), "facts": Overwrite({path: size})}
         case _:
             assert_never(node.plain)
     return {**update, "letters": letters, "card": card, "text": text}

@@ -20,7 +20,7 @@ from tests.laws.world import FlakyError
 
 T = TypeVar("T")
 THREAD = "t"
-REFUSALS = (FlakyError, InvalidUpdateError)
+REFUSALS = (FlakyError, InterruptedError, InvalidUpdateError)
 """What calls may raise that acts know how to go on from."""
 PATIENCE = 200
 """Calls after which a thread that is not done is stuck."""
@@ -162,7 +162,7 @@ class Player:
                 returned = yield Do(method, (given, config), {"durability": durability, **options})
                 self.returned.append(deepcopy(returned))
                 return
-            except FlakyError:
+            except (FlakyError, InterruptedError):
                 given, config = None, self.config
             except InvalidUpdateError as error:
                 _must_be_clash(error)

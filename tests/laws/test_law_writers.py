@@ -76,7 +76,7 @@ class Writer:
         """Run once, and keep what is raised."""
         try:
             self.played.app.invoke(given, self.config, durability=durability)
-        except (StaleWriterError, FlakyError) as error:
+        except (StaleWriterError, FlakyError, InterruptedError) as error:
             self.error = error
 
     @property

@@ -65,11 +65,11 @@ class Execution(NamedTuple):
 
 
 class World:
-    """What happens outside of the log: who was executed, how often a node has failed."""
+    """What happens outside of the log: who was executed, how often a node has failed or paused."""
 
     def __init__(self) -> None:
         self.executions: list[Execution] = []
-        self._failed: Counter[str] = Counter()
+        self._met: Counter[str] = Counter()
         self._lock = Lock()
 
     def note(self, path: str, *, ended: bool) -> None:
@@ -80,8 +80,15 @@ class World:
 
     def fail(self, path: str, times: int) -> None:
         """Raise FlakyError the first `times` times."""
-        with self._lock:
-            self._failed[path] += 1
-            late = self._failed[path] > times
-        if not late:
+        if self._early(f"{path} fails", times):
             raise FlakyError(f"{path} is not ready yet")
+
+    def pause(self, path: str, times: int) -> None:
+        """Raise InterruptedError the first `times` times."""
+        if self._early(f"{path} pauses", times):
+            raise InterruptedError(f"{path} wants to wait")
+
+    def _early(self, what: str, times: int) -> bool:
+        with self._lock:
+            self._met[what] += 1
+            return self._met[what] <= times

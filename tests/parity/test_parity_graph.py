@@ -201,6 +201,16 @@ def test_deferred_node_runs_last(peer: Peer) -> Observation:
 
 
 @same
+def test_deferred_join_takes_no_more_arrivals_while_it_waits(peer: Peer) -> Observation:
+    """A node that arrives once more before the deferred target runs is no half of a next join."""
+    builder = noting(peer, "a", "b").add_node("last", note("last"), defer=True)
+    builder.add_edge(START, "a").add_edge(START, "b").add_edge(["a", "b"], "last")
+    builder.add_conditional_edges("a", lambda state: "a" if state["log"].count("a") < 2 else END)
+    builder.add_conditional_edges("last", lambda state: "b" if state["log"].count("last") < 2 else END)
+    return peer.invoke(peer.compile(builder), {"log": []}, {"configurable": {"thread_id": "t"}})
+
+
+@same
 def test_recursion_limit(peer: Peer) -> Observation:
     """A run that does not end is stopped after so many steps; going on counts anew."""
     builder = peer.StateGraph(State).add_node("inc", lambda state: {"n": state["n"] + 1})

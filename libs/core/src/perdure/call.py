@@ -20,6 +20,7 @@ from perdure.engine.session import Session, Terms
 from perdure.engine.start import Result, Run
 from perdure.engine.stream import NOBODY, Part, Stream, Subscription
 from perdure.errors import UsageError
+from perdure.fold import copied
 from perdure.ids import RANDOM_IDS, SYSTEM_CLOCK, Clock, IdSource
 from perdure.ports import Saver
 from perdure.types import Durability, RunnableConfig, StreamMode
@@ -158,7 +159,7 @@ class Call:
     def _inner(self, context: TaskContext) -> Flow[Result]:
         limit = self._limit if "recursion_limit" in self.config else None
         value = yield from call_graph(context, self.blueprint, self._namespace, self.input, limit)
-        return Result(value)
+        return Result(copied(value) if self.settings.saver is True else value)  # what it remembers is its own
 
     def _root(self) -> Flow[Result]:
         saver, address, options = self.saver, self.address, self.options

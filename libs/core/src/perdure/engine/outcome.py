@@ -84,12 +84,18 @@ def related(blueprint: Blueprint, graph: GraphState, writes: Written) -> tuple[W
 
 
 def inherited(session: Session, namespace: str, writes: Written) -> tuple[Write, ...]:
-    """Return a subgraph's input as it is stored: what equals the enclosing graph's state is a reference to it."""
-    outer = session.graph(parent_namespace(namespace)).values
+    """Return a subgraph's input as it is stored: what equals the enclosing graph's state is a reference to it.
+
+    To that state as the log has it: the calling node may have changed items in place before it handed them on.
+    """
+    outer = session.graph(parent_namespace(namespace))
     found: list[Write] = []
     for channel, value in writes:
-        held = outer.get(channel, MISSING)
-        same = type(value) in (list, dict, str) and type(held) is type(value) and marks(held) == marks(value)
+        held = outer.values.get(channel, MISSING)
+        same = type(value) in (list, dict, str) and type(held) is type(value)
+        if same:
+            before = outer.tracked.get(channel)
+            same = marks(value) == (marks(held) if before is None else before)
         found.append(Write(channel, channel, "parent") if same else Write(channel, value))
     return tuple(found)
 

@@ -202,10 +202,30 @@ def _defer(
     if now or busy:
         if held != list(waiting):
             changes[DEFERRED] = Set(Literally(held))
+        changes.update(_waiting_joins(blueprint, held, pulled))
         return now
     if waiting:
         changes[DEFERRED] = Remove()
+        changes.update(_ended_joins(blueprint, graph, held))
     return {node: pulled.get(node, [DEFERRED]) for node in held}
+
+
+def _waiting_joins(blueprint: Blueprint, held: list[str], pulled: Mapping[str, list[str]]) -> dict[str, Change]:
+    """Keep joins complete whose targets are held back: who arrives once more meanwhile is no half of a next one."""
+    return {
+        join.key: Set(Literally(list(join.sources)))
+        for join in blueprint.joins
+        if join.target in held and join.key in pulled.get(join.target, ())
+    }
+
+
+def _ended_joins(blueprint: Blueprint, graph: GraphState, held: list[str]) -> dict[str, Change]:
+    """Forget the complete joins of held targets that may go now."""
+    return {
+        join.key: Remove()
+        for join in blueprint.joins
+        if join.target in held and len(graph.values.get(join.key, ())) == len(join.sources)
+    }
 
 
 def _push_tasks(pushed: list[tuple[Ref, Route]], mint: Callable[[], str]) -> list[PlannedTask]:

@@ -38,7 +38,7 @@ from perdure.events import (
     Value,
     Write,
 )
-from perdure.fold import Resolve, apply, own, resolve_write
+from perdure.fold import Resolve, apply, copied, own, resolve_write
 from perdure.types import START
 
 Written = list[tuple[str, Value]]
@@ -178,7 +178,8 @@ def evolve(  # noqa: C901 - a case an event
             if event.input is not None:
                 graph.accepted = _full(state, record, graph, event.input)
         case SubgraphStarted():
-            graph.accepted, graph.caller = _full(state, record, graph, event.input, written), record.task_id
+            given = _full(state, record, graph, event.input, written)
+            graph.accepted, graph.caller = copied(given), record.task_id  # the graph around it may change its own
         case StateUpdated(as_node="__input__"):
             graph.accepted = _full(state, record, graph, event.writes)
         case StateUpdated():
