@@ -172,8 +172,9 @@ def test_full_disk(written: Path) -> None:
         assert graph.thread("t").verify().ok
 
 
-def test_missing_package_is_named() -> None:
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL of a saver that is not installed says what to install."""
+    monkeypatch.setattr("perdure.saver_urls.entry_points", lambda **_: ())
     with pytest.raises(MissingDriverError, match="pip install perdure-checkpoint-postgres"):
         open_saver("postgresql://localhost/db")
 

@@ -13,10 +13,10 @@ import pytest
 from perdure.errors import ClosedError, UsageError
 from perdure.events import Record
 from perdure.ids import MAIN_BRANCH
+from perdure.offload import IDLE_SECONDS
 from perdure.testing import grow, write_records
 from perdure.testing.conformance.suite import unplaced
 from perdure_sqlite import SqliteSaver
-from perdure_sqlite.offload import IDLE_SECONDS
 
 
 @pytest.fixture
@@ -204,15 +204,16 @@ def test_closing_ends_the_threads(path: Path) -> None:
         saver = SqliteSaver(path)
         await asyncio.gather(*(saver.aappend(t, MAIN_BRANCH, expected_seq=0, records=write_records(t)) for t in "abc"))
         await asyncio.gather(*(saver.ahead(t) for t in "abc"))
-        assert [name for name in names() if name.startswith("perdure-sqlite")]
+        assert ours()
         started = time.monotonic()
         await saver.aclose()
         assert time.monotonic() - started < IDLE_SECONDS / 2
-        assert not [name for name in names() if name.startswith("perdure-sqlite")]
+        assert ours() == []
 
-    def names() -> list[str]:
-        return [thread.name for thread in threading.enumerate()]
+    def ours() -> list[str]:
+        return [one.name for one in threading.enumerate() if one not in before and "perdure-sqlite" in one.name]
 
+    before = threading.enumerate()  # another test may have left a saver open
     asyncio.run(session())
     gc.collect()
     assert sorted(file.name for file in path.parent.iterdir()) == ["log.db"]

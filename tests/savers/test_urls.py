@@ -76,8 +76,9 @@ def test_wrong_urls_are_usage_errors(from_url: Callable[[str], Saver], url: str)
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_missing_package_is_named(scheme: str) -> None:
+def test_missing_package_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A known scheme without its package says what to install, and does not repeat the password."""
+    monkeypatch.setattr("perdure.saver_urls.entry_points", lambda **_: ())
     with pytest.raises(MissingDriverError, match="pip install perdure-checkpoint-postgres") as refused:
         open_saver(f"{scheme}://user:secret@host/db")
     assert "secret" not in str(refused.value)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock, get_ident
 from time import sleep
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from perdure.errors import ClosedError, PerdureError, UsageError
+from perdure.offload import Outcome
 from perdure_sqlite import schema
 from perdure_sqlite.connections import MEMORY, Synchronous, judge_borrowed, open_reader, open_writer, resolve
 from perdure_sqlite.faults import DRIVER_ERRORS, translate
@@ -23,13 +24,6 @@ from perdure_sqlite.patience import patiently
 Result = TypeVar("Result")
 IDLE_READERS = 4
 """Connections kept for the next read; more are open only while more threads read at once."""
-
-
-class Outcome(NamedTuple):
-    """What one call of a group came to."""
-
-    result: object = None
-    error: Exception | None = None
 
 
 class Database:
@@ -83,6 +77,8 @@ class Database:
         Each stands on a savepoint, so that one which is refused takes nothing of the others with it. What is raised
         here concerns all: nothing was written.
         """
+        if len(calls) == 1:
+            return [Outcome(calls[0]())]
         with self._lock:
             try:
                 cursor = self._cursor if self._ready and self._cursor is not None else self._prepare()

@@ -13,13 +13,13 @@ from typing import Self
 from perdure.append_rules import check_append, check_name, check_tenant
 from perdure.errors import UsageError
 from perdure.events import Record
+from perdure.offload import Offload
 from perdure.ports import Branch, Current, Head, Snapshot, ThreadInfo
 from perdure.sync_saver import Result, SyncSaver
 from perdure_sqlite import keeping, reading
 from perdure_sqlite.append import Append, append
 from perdure_sqlite.connections import SYNCHRONOUS, Synchronous
 from perdure_sqlite.database import Database
-from perdure_sqlite.offload import Offload
 
 
 class SqliteSaver(SyncSaver):
@@ -52,7 +52,7 @@ class SqliteSaver(SyncSaver):
             raise UsageError(f"synchronous={synchronous!r} is none of {', '.join(SYNCHRONOUS)}.")
         self.tenant = check_tenant(tenant)
         self._database = Database(database, synchronous=synchronous, auto_setup=auto_setup, timeout=timeout)
-        self._offloads: dict[int, Offload] = {}
+        self._offloads: dict[int, Offload[Callable[[], object]]] = {}
 
     @classmethod
     def from_conn_string(cls, conn_string: str) -> Self:
@@ -142,5 +142,10 @@ class SqliteSaver(SyncSaver):
             return call()
         # One for each process: threads do not follow a fork. No lock, because `setdefault` is atomic.
         pid = os.getpid()
-        offload = self._offloads.get(pid) or self._offloads.setdefault(pid, Offload(self._database))
-        return await (offload.write(call) if writes else offload.read(call))
+        offload = self._offloads.get(pid)
+        if offload is None:
+            offload = self._offloads.setdefault(pid, Offload("sqlite", self._database.write_group))
+        if not writes:
+            return await offload.read(call)
+        result: Result = await offload.write(call)
+        return result

@@ -58,6 +58,9 @@ def check_append(
         seq += 1
         if record[2] != seq or record[1] != branch or record[0] != thread_id or len(record[11]) != 32:
             _refuse_record(thread_id, branch, seq, record)
+        texts = record[3] + record[5] + record[6] + record[7] + record[8] + record[10]
+        if not texts.isascii():
+            _require_text(texts, record)
     if opens is not None:
         check_fork(branch, expected_seq, opens)
 
@@ -67,6 +70,13 @@ def _refuse_record(thread_id: str, branch: str, seq: int, record: Record) -> NoR
     if found != (thread_id, branch, seq):
         raise UsageError(f"A record of {found} cannot stand at {(thread_id, branch, seq)} (thread, branch, seq).")
     raise UsageError(f"The record {found} carries a hash of {len(record.hash)} bytes; 32 are needed.")
+
+
+def _require_text(texts: str, record: Record) -> None:
+    try:
+        texts.encode()
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"Event {record.seq} of thread {record.thread_id!r} holds what is no text: {exc}.") from exc
 
 
 def check_fork(branch: str, expected_seq: int, opens: Branch) -> None:

@@ -67,8 +67,9 @@ def parse_saver_url(url: str) -> SaverUrl:
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-    except ValueError as exc:
-        raise UsageError("The saver's URL is malformed: its host or its ?option=value part cannot be read.") from exc
+    except ValueError:
+        # Not chained: the cause may quote a part of the password.
+        raise UsageError("The saver's URL is malformed: its host or its ?option=value part cannot be read.") from None
     if not parts.scheme:
         raise UsageError('A saver\'s URL starts with a scheme, as in "sqlite:///file.db" or "memory:".')
     if parts.fragment:

@@ -1,21 +1,22 @@
-"""Getting work off an event loop: one thread that writes, in groups, and a few that read.
+"""Getting a saver's work off an event loop: one thread that writes, in groups, and a few that read.
 
-The writing thread takes everything that waits and commits it together, so many runs share one flush. It ends when it
-has been idle for a while, so that a saver nobody closed keeps nothing alive.
+The writing thread takes everything that waits and hands it to the saver together, so many runs share one flush. It ends
+when it has been idle for a while, so that a saver nobody closed keeps nothing alive.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from perdure.errors import ClosedError
-from perdure_sqlite.database import Database, Outcome
 
 Result = TypeVar("Result")
+Asked = TypeVar("Asked")
+"""What a saver's writes are described by."""
 READERS = 4
 LARGEST_GROUP = 256
 IDLE_SECONDS = 5.0
@@ -23,24 +24,39 @@ IDLE_SECONDS = 5.0
 Future: TypeAlias = asyncio.Future[Any]
 
 
-class Job(NamedTuple):
-    """A call that somebody awaits."""
+class Outcome(NamedTuple):
+    """What one of several writes came to."""
 
-    call: Callable[[], object]
+    result: object = None
+    error: Exception | None = None
+
+
+class Job(NamedTuple, Generic[Asked]):
+    """A write that somebody awaits."""
+
+    asked: Asked
     future: Future
     loop: asyncio.AbstractEventLoop
 
 
-class Offload:
+class Offload(Generic[Asked]):
     """The threads of one saver in one process."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+    def __init__(self, name: str, write_together: Callable[[Sequence[Asked]], list[Outcome]]) -> None:
+        """Start nothing yet.
+
+        Args:
+            name: What the threads are called after.
+            write_together: Makes several writes in one commit, and says of each what it came to. What it raises
+                concerns all: nothing was written, and each write is then made alone.
+        """
+        self._name = name
+        self._write_together = write_together
+        self._queue: SimpleQueue[Job[Asked] | None] = SimpleQueue()
         self._lock = Lock()
         self._writer: Thread | None = None
         self._closed = False
-        self._readers = ThreadPoolExecutor(READERS, "perdure-sqlite-reader")
+        self._readers = ThreadPoolExecutor(READERS, f"perdure-{name}-reader")
 
     async def read(self, call: Callable[[], Result]) -> Result:
         """Make a call that reads in one of the reading threads."""
@@ -51,16 +67,16 @@ class Offload:
             raise ClosedError from exc
         return await future
 
-    async def write(self, call: Callable[[], Result]) -> Result:
-        """Make a call that writes in the writing thread, together with what else waits there."""
+    async def write(self, asked: Asked) -> Any:
+        """Have something written by the writing thread, together with what else waits there."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
+        future: Future = loop.create_future()
         with self._lock:
             if self._closed:
                 raise ClosedError
-            self._queue.put(Job(call, future, loop))
+            self._queue.put(Job(asked, future, loop))
             if self._writer is None:
-                self._writer = Thread(target=self._work, name="perdure-sqlite-writer", daemon=True)
+                self._writer = Thread(target=self._work, name=f"perdure-{self._name}-writer", daemon=True)
                 self._writer.start()
         return await future
 
@@ -87,9 +103,9 @@ class Offload:
                         self._writer = None
                         return
 
-    def _take(self) -> list[Job]:
+    def _take(self) -> list[Job[Asked]]:
         """Wait for a job and return it with all others that wait; [] after a while, or to end."""
-        jobs: list[Job] = []
+        jobs: list[Job[Asked]] = []
         try:
             job = self._queue.get(timeout=IDLE_SECONDS)
             while job is not None:
@@ -101,23 +117,14 @@ class Offload:
             return jobs
         return jobs
 
-    def _make(self, jobs: list[Job]) -> list[Outcome]:
-        if len(jobs) == 1:
-            return [_attempt(jobs[0].call)]
+    def _make(self, jobs: list[Job[Asked]]) -> list[Outcome]:
         try:
-            return self._database.write_group([job.call for job in jobs])
-        except Exception:  # noqa: BLE001  (whatever it was, each call now meets it alone, and its caller hears of it)
-            return [_attempt(job.call) for job in jobs]
+            return self._write_together([job.asked for job in jobs])
+        except Exception as exc:  # noqa: BLE001  (whatever it was, each write now meets it alone, and its caller hears)
+            return [Outcome(error=exc)] if len(jobs) == 1 else [one for job in jobs for one in self._make([job])]
 
 
-def _attempt(call: Callable[[], object]) -> Outcome:
-    try:
-        return Outcome(call())
-    except Exception as exc:  # noqa: BLE001  (it is raised where the call is awaited)
-        return Outcome(error=exc)
-
-
-def _deliver(jobs: list[Job], outcomes: list[Outcome]) -> None:
+def _deliver(jobs: list[Job[Asked]], outcomes: list[Outcome]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Future, Outcome]]] = defaultdict(list)
     for job, outcome in zip(jobs, outcomes, strict=True):
         by_loop[job.loop].append((job.future, outcome))
