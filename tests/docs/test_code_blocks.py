@@ -1,44 +1,25 @@
-"""Every Python block of README.md and docs/ runs, in the order in which a reader meets it, and prints what is said.
+"""Every Python and SQL block of README.md and docs/ runs, in the order in which a reader meets it, and prints what is
+said there.
 
-The blocks of one file share a namespace and an empty working folder. A block that cannot run here says so in a comment
-before it: `<!-- no-run: the reason -->`. Where a page's program prints, the page's `text` blocks that follow a Python
-block are what it prints.
+The blocks of one file share a namespace and an empty working folder. A page that names `DATABASE_URL`, or speaks SQL,
+gets a database of a server of its own. A block that cannot run here says so in a comment before it: `<!-- no-run: the
+reason -->`. Where a page's program prints, the page's `text` blocks that follow a block are what it prints; what is
+another each time, as times and ids are, the page names: `<!-- varies: regular expression -->`.
 """
 
 import os
-import re
 import subprocess
 import sys
+import time
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
+from tests.docs.pages import masked, needs_database, output, program
+from tests.postgres.server import Server
+
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(
-    r"(?P<skip><!-- no-run: \S.*? -->\s*)?^(?P<indent>[ ]*)```python[^\n]*\n(?P<code>.*?)^(?P=indent)```[ ]*$",
-    re.MULTILINE | re.DOTALL,
-)
-OUTPUT = re.compile(
-    r"^(?P<indent>[ ]*)```\n\s*^(?P=indent)```text\n(?P<output>.*?)^(?P=indent)```[ ]*$", re.MULTILINE | re.DOTALL
-)
-"""A `text` block that stands right behind another block."""
-
-
-def program(text: str) -> str:
-    """Return a page's blocks as one program in which every line has the number it has in the page."""
-    lines = [""] * (text.count("\n") + 1)
-    for block in BLOCK.finditer(text):
-        if not block["skip"]:
-            first = text.count("\n", 0, block.start("code"))
-            code = dedent(block["code"]).splitlines()
-            lines[first : first + len(code)] = code
-    return "\n".join(lines) + "\n"
-
-
-def output(text: str) -> str:
-    """Return what a page says that its program prints."""
-    return "".join(dedent(said["output"]) for said in OUTPUT.finditer(text))
+DAY = 24 * 60 * 60
 
 
 def pages() -> list[Path]:
@@ -47,9 +28,14 @@ def pages() -> list[Path]:
     return [path for path in candidates if program(path.read_text(encoding="utf-8")).strip()]
 
 
-def run(code: str, name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(code: str, name: str, folder: Path, server: Server | None = None) -> subprocess.CompletedProcess[str]:
     """Run a page's program in a fresh process, its working folder `folder`, no switch set: as its reader does."""
     plain = {key: value for key, value in os.environ.items() if not key.startswith("PERDURE_")}
+    if server is not None:
+        url = server.create_database()
+        plain |= {"DATABASE_URL": url, "ADMINISTRATOR_URL": server.admin_url_of(url), "PYTHONPATH": str(ROOT)}
+        plain["PGTZ"] = "UTC"
+        wait_for_a_day()
     source = folder / name
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(code, encoding="utf-8")
@@ -57,13 +43,21 @@ def run(code: str, name: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=plain, capture_output=True, text=True, timeout=120, check=False)
 
 
+def wait_for_a_day() -> None:
+    """Wait if the day is about to end: queries may count what a page has done today."""
+    left = DAY - time.time() % DAY
+    if left < 20:
+        time.sleep(left)
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """A reader who copies a page's code from top to bottom sees no error, and what the page says is printed."""
     text = page.read_text(encoding="utf-8")
-    done = run(program(text), page.stem + ".py", tmp_path)
+    server = request.getfixturevalue("own_postgres") if needs_database(text) else None
+    done = run(program(text), page.stem + ".py", tmp_path, server)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == output(text)
+    assert masked(done.stdout, text) == masked(output(text), text)
 
 
 PAGE = """# A page
@@ -96,6 +90,40 @@ A picture.
 $ not python
 ```
 """
+QUERIES = """# A page with queries
+
+<!-- varies: \\d{4}-\\d\\d-\\d\\d -->
+
+```python
+import os
+
+url = os.environ["DATABASE_URL"]
+```
+
+```sql
+CREATE TABLE words AS SELECT 'it''s \\u0000' AS word, DATE '2026-01-31' AS day;
+SELECT word, day FROM words;
+```
+
+```text
+    word     |    day
+-------------+------------
+ it's \\u0000 | 1999-12-31
+(1 row)
+```
+
+<!-- as: administrator -->
+```sql
+SELECT current_user;
+```
+
+```text
+ current_user
+--------------
+ postgres
+(1 row)
+```
+"""
 
 
 def test_blocks_share_a_namespace_and_unrunnable_ones_are_left_out(tmp_path: Path) -> None:
@@ -110,3 +138,18 @@ def test_a_failing_block_names_its_line_in_the_page(tmp_path: Path) -> None:
     done = run(program(PAGE.replace("print(count)", "print(missing)")), "page.py", tmp_path)
     assert done.returncode == 1
     assert "line 16, in <module>" in done.stderr
+
+
+def test_sql_blocks_print_what_psql_prints(tmp_path: Path, own_postgres: Server) -> None:
+    """SQL runs between the Python blocks, as the role that the page names."""
+    done = run(program(QUERIES), "page.py", tmp_path, own_postgres)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert masked(done.stdout, QUERIES) == masked(output(QUERIES), QUERIES)
+
+
+def test_a_failing_query_fails_its_page(tmp_path: Path, own_postgres: Server) -> None:
+    """What psql complains about is told, with the line of the block."""
+    done = run(program(QUERIES.replace("FROM words", "FROM nowhere")), "page.py", tmp_path, own_postgres)
+    assert done.returncode == 1
+    assert 'relation "nowhere" does not exist' in done.stderr
+    assert "line 11, in <module>" in done.stderr
