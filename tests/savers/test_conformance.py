@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perdure.ports import Saver
-from perdure.testing.conformance import MakeSaver, ProcessClauses, ReopenClauses, SaverConformance
+from perdure.testing.conformance import DurableSaverConformance, MakeSaver, SaverConformance
 from perdure_memory import InMemorySaver
 from perdure_sqlite import SqliteSaver
 
@@ -35,13 +35,9 @@ class TestMemory(SaverConformance):
         return Shared(lambda tenant: InMemorySaver(tenant=tenant))
 
 
-class TestSqliteFile(SaverConformance, ReopenClauses, ProcessClauses):
+class TestSqliteFile(DurableSaverConformance):
     @pytest.fixture
     def make_saver(self, tmp_path: Path) -> MakeSaver:
-        return partial(SqliteSaver, tmp_path / "log.db", synchronous="OFF")
-
-    @pytest.fixture
-    def connect(self, tmp_path: Path) -> Callable[[], Saver]:
         return partial(SqliteSaver, tmp_path / "log.db", synchronous="OFF")
 
 
@@ -55,8 +51,6 @@ class TestSqliteMemory(SaverConformance):
 
 def test_no_clause_hides_another() -> None:
     """Clauses of one name in two groups would be one clause."""
-    suites = [SaverConformance, ReopenClauses, ProcessClauses]
-    groups = {group for suite in suites for group in suite.__mro__}
-    names = [name for group in groups for name in vars(group) if name.startswith("test_")]
+    names = [name for group in DurableSaverConformance.__mro__ for name in vars(group) if name.startswith("test_")]
     assert sorted(names) == sorted(set(names))
-    assert len(names) > 80
+    assert len(names) > 120

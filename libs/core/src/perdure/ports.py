@@ -134,7 +134,11 @@ class Saver(ABC):
 
     @abstractmethod
     def tail(self, *, after: int = 0, limit: int = 1000) -> list[Record]:
-        """Return records of all threads with `position > after`, in order of position, at most `limit`."""
+        """Return records of all threads with `position > after`, in order of position, at most `limit`.
+
+        A record may come later than its append returns (where older transactions are still open), but never behind one
+        that was handed out.
+        """
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 

@@ -46,6 +46,10 @@ class _AsyncFace:
         asyncio.run(leave())
 
 
+# So that a graph takes it for what it stands for.
+Saver.register(_AsyncFace)
+
+
 def as_sync(saver: Saver) -> Saver:
     """Return the saver itself."""
     return saver
@@ -57,3 +61,8 @@ def as_async(saver: Saver) -> Saver:
 
 
 FACES: dict[str, Face] = {"sync": as_sync, "async": as_async}
+
+
+def connect_face(face: Face, connect: Callable[[], Saver]) -> Saver:
+    """Return a face of a saver that is opened here; both arguments can be sent to another process."""
+    return face(connect())

@@ -49,9 +49,8 @@ def write_records(
     for _ in range(count):
         seq += 1
         payload = like.payload or orjson.dumps({"note": note, "seq": seq})
-        bare = like._replace(
-            thread_id=thread_id, branch=branch, seq=seq, payload=payload, recorded_at=like.recorded_at + seq
-        )
+        # By place, because large threads are made of this; `_replace` would take twice the time.
+        bare = Record(thread_id, branch, seq, *like[3:9], like.recorded_at + seq, like.actor, b"", payload)
         hash = link(hash, bare)
         written.append(bare._replace(hash=hash))
     return written

@@ -1,5 +1,7 @@
 """Appending: the expected seq is the compare, a batch is whole or absent, a retry is a success."""
 
+from typing import ClassVar
+
 import pytest
 
 from perdure.errors import StaleWriterError, UsageError
@@ -17,6 +19,8 @@ def _append(saver: Saver, records: list[Record], expected_seq: int | None = None
 
 class AppendClauses(SaverClauses):
     """`append`, one writer at a time."""
+
+    capability: ClassVar[str] = "appending"
 
     def test_first_append_creates_the_thread(self, saver: Saver) -> None:
         """Records appended to nothing stand afterwards, unchanged but for their positions."""

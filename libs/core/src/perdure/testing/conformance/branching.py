@@ -1,5 +1,7 @@
 """Branches: a fork is a row and its first records, opened in one append; one branch of a thread is current."""
 
+from typing import ClassVar
+
 import pytest
 
 from perdure.errors import StaleWriterError, UsageError
@@ -12,6 +14,8 @@ from perdure.testing.records import fork, grow, write_records
 
 class BranchClauses(SaverClauses):
     """`opens`, `branches`, and the current branch."""
+
+    capability: ClassVar[str] = "branching"
 
     def test_main_is_the_first_branch(self, saver: Saver) -> None:
         """A thread begins with `main`, which has no parent."""

@@ -1,10 +1,11 @@
-"""Several writers in one process, as threads and as tasks: exactly one wins each round, and nobody hinders others."""
+"""Several writers as threads of one process: exactly one wins each round, and nobody hinders others."""
 
-import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Barrier
+from typing import ClassVar
 
 import pytest
 
@@ -16,9 +17,11 @@ from perdure.ports import Branch, Saver
 from perdure.testing.conformance.suite import MakeSaver, SaverClauses, unplaced
 from perdure.testing.contender import append_pairs
 from perdure.testing.faces import Face
-from perdure.testing.records import grow, write_records
+from perdure.testing.records import fork, grow, write_records
+from perdure.testing.watching import settled_tail
 
 WRITERS = 4
+BRANCHES = 16
 
 
 def _won(saver: Saver, records: list[Record]) -> bool:
@@ -27,6 +30,25 @@ def _won(saver: Saver, records: list[Record]) -> bool:
     except StaleWriterError:
         return False
     return True
+
+
+def _play_rounds(savers: list[Saver], rounds: int) -> None:
+    barrier = Barrier(len(savers))
+
+    def play(saver: Saver, records: list[Record]) -> bool:
+        barrier.wait(30)
+        return _won(saver, records)
+
+    with ThreadPoolExecutor(len(savers)) as pool:
+        last: Record | None = None
+        for _ in range(rounds):
+            drafts = [write_records("t", 2, after=last, note=f"writer {number}") for number in range(len(savers))]
+            results = list(pool.map(play, savers, drafts))
+            assert results.count(True) == 1
+            winner = drafts[results.index(True)]
+            assert unplaced(savers[0].read("t", MAIN_BRANCH, after=winner[0].seq - 1)) == winner
+            last = winner[-1]
+    require_chain(savers[0].read("t", MAIN_BRANCH))
 
 
 def require_chain(records: list[Record]) -> None:
@@ -40,6 +62,8 @@ def require_chain(records: list[Record]) -> None:
 class ThreadClauses(SaverClauses):
     """Writers in several threads."""
 
+    capability: ClassVar[str] = "contention-threads"
+
     @pytest.fixture(autouse=True)
     def eager_switching(self) -> Iterator[None]:
         """Let the interpreter change threads as often as it can, so that a missing lock shows."""
@@ -50,22 +74,13 @@ class ThreadClauses(SaverClauses):
 
     def test_one_of_several_threads_wins_each_round(self, make_saver: MakeSaver, face: Face) -> None:
         """Threads that append to one head at once: one succeeds, the others are told, the log is the winner's."""
-        barrier = Barrier(WRITERS)
+        with face(make_saver()) as saver:
+            _play_rounds([saver] * WRITERS, 30)
 
-        def play(saver: Saver, records: list[Record]) -> bool:
-            barrier.wait(30)
-            return _won(saver, records)
-
-        with face(make_saver()) as saver, ThreadPoolExecutor(WRITERS) as pool:
-            last: Record | None = None
-            for _ in range(30):
-                drafts = [write_records("t", 2, after=last, note=f"writer {number}") for number in range(WRITERS)]
-                results = list(pool.map(play, [saver] * WRITERS, drafts))
-                assert results.count(True) == 1
-                winner = drafts[results.index(True)]
-                assert unplaced(saver.read("t", MAIN_BRANCH, after=winner[0].seq - 1)) == winner
-                last = winner[-1]
-            require_chain(saver.read("t", MAIN_BRANCH))
+    def test_one_of_several_savers_wins_each_round(self, make_saver: MakeSaver, face: Face) -> None:
+        """The same with a saver for each thread: what decides is in the storage, not in an object."""
+        with ExitStack() as open:
+            _play_rounds([open.enter_context(face(make_saver())) for _ in range(WRITERS)], 20)
 
     def test_two_savers_on_one_storage_contend(self, make_saver: MakeSaver, face: Face) -> None:
         """What one saver appends is at once the other's head."""
@@ -86,6 +101,22 @@ class ThreadClauses(SaverClauses):
             for thread_id in ids:
                 require_chain(saver.read(thread_id, MAIN_BRANCH))
                 assert len(saver.read(thread_id, MAIN_BRANCH)) == 40
+
+    def test_branches_of_one_thread_do_not_hinder_each_other(self, make_saver: MakeSaver, face: Face) -> None:
+        """Writers on different branches of one thread all succeed, opening them and going on."""
+        with face(make_saver()) as saver, ThreadPoolExecutor(BRANCHES) as pool:
+            root = grow(saver, "t", 2)[0]
+
+            def play(number: int) -> list[Record]:
+                own = fork(saver, f"f{number}", at=root, count=2)
+                for _ in range(3):
+                    own += grow(saver, "t", branch=f"f{number}", after=own[-1])
+                return own
+
+            written = list(pool.map(play, range(BRANCHES)))
+            assert [unplaced(saver.read("t", f"f{number}")) for number in range(BRANCHES)] == written
+            assert {branch.head_seq for branch in saver.branches("t")} == {2, 6}
+            assert len(saver.branches("t")) == BRANCHES + 1
 
     def test_fork_is_opened_once(self, make_saver: MakeSaver, face: Face) -> None:
         """Threads that open one fork with different records: one succeeds."""
@@ -118,102 +149,4 @@ class ThreadClauses(SaverClauses):
             while saver.delete_thread("t") == 0:
                 assert not writing.done()
             assert writing.result() == -1
-            assert [record.kind for record in saver.tail()] == ["ThreadDeleted"]
-
-
-def _run(make_saver: MakeSaver, play: Callable[[Saver], Coroutine[None, None, None]]) -> None:
-    async def session() -> None:
-        async with make_saver() as saver:
-            await play(saver)
-
-    asyncio.run(session())
-
-
-async def _attempt(saver: Saver, records: list[Record]) -> bool:
-    seq = records[0].seq - 1
-    try:
-        await saver.aappend(records[0].thread_id, MAIN_BRANCH, expected_seq=seq, records=records)
-    except StaleWriterError:
-        return False
-    return True
-
-
-class TaskClauses:
-    """Writers in several tasks of one event loop. (The async face only.)"""
-
-    def test_one_of_several_tasks_wins_each_round(self, make_saver: MakeSaver) -> None:
-        """Tasks that append to one head at once: one succeeds, the others are told."""
-
-        async def play(saver: Saver) -> None:
-            last: Record | None = None
-            for _ in range(10):
-                drafts = [write_records("t", 2, after=last, note=f"task {number}") for number in range(8)]
-                results = await asyncio.gather(*(_attempt(saver, draft) for draft in drafts))
-                assert results.count(True) == 1
-                winner = drafts[results.index(True)]
-                assert unplaced(await saver.aread("t", MAIN_BRANCH, after=winner[0].seq - 1)) == winner
-                last = winner[-1]
-
-        _run(make_saver, play)
-
-    def test_conflict_fails_only_its_own_append(self, make_saver: MakeSaver) -> None:
-        """Appends that are committed together stand and fall alone."""
-
-        async def play(saver: Saver) -> None:
-            await saver.aappend("t0", MAIN_BRANCH, expected_seq=0, records=write_records("t0", 1))
-            drafts = [write_records(f"t{number // 2}", 2, note=f"{number}") for number in range(40)]
-            results = await asyncio.gather(*(_attempt(saver, draft) for draft in drafts))
-            assert results.count(True) == 19
-            for number in range(1, 20):
-                require_chain(await saver.aread(f"t{number}", MAIN_BRANCH))
-                assert len(await saver.aread(f"t{number}", MAIN_BRANCH)) == 2
-            assert len(await saver.aread("t0", MAIN_BRANCH)) == 1
-
-        _run(make_saver, play)
-
-    def test_tasks_of_their_own_threads_all_succeed(self, make_saver: MakeSaver) -> None:
-        """Many tasks at once: nobody is refused, each position is given once, reads go on meanwhile."""
-
-        async def grow_alone(saver: Saver, thread_id: str) -> None:
-            last: Record | None = None
-            for _ in range(5):
-                records = write_records(thread_id, 2, after=last)
-                assert await _attempt(saver, records)
-                last = records[-1]
-                head = await saver.ahead(thread_id)
-                assert head is not None
-                assert head.hash == last.hash
-
-        async def play(saver: Saver) -> None:
-            await asyncio.gather(*(grow_alone(saver, f"t{number}") for number in range(50)))
-            tail = await saver.atail(limit=1000)
-            assert len({record.position for record in tail}) == len(tail) == 500
-
-        _run(make_saver, play)
-
-    def test_cancelled_append_is_whole_or_absent(self, make_saver: MakeSaver) -> None:
-        """Whoever stops waiting leaves a thread that can go on, with all of the records or none."""
-
-        async def play(saver: Saver) -> None:
-            records = write_records("t", 3)
-            for pause in (0, 0, 0.0001, 0.001):
-                waiting = asyncio.create_task(_attempt(saver, records))
-                await asyncio.sleep(pause)
-                waiting.cancel()
-                await asyncio.gather(waiting, return_exceptions=True)
-                assert len(await saver.aread("t", MAIN_BRANCH)) in (0, 3)
-            assert await _attempt(saver, records)
-            assert unplaced(await saver.aread("t", MAIN_BRANCH)) == records
-
-        _run(make_saver, play)
-
-    def test_closing_serves_what_was_asked_before(self, make_saver: MakeSaver) -> None:
-        """Appends that wait when the saver is closed are committed, not dropped."""
-
-        async def play(saver: Saver) -> None:
-            waiting = [asyncio.create_task(_attempt(saver, write_records(f"t{number}"))) for number in range(20)]
-            await asyncio.sleep(0)
-            await saver.aclose()
-            assert await asyncio.gather(*waiting) == [True] * 20
-
-        _run(make_saver, play)
+            assert [record.kind for record in settled_tail(saver, 1)] == ["ThreadDeleted"]

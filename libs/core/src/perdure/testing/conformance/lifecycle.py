@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
@@ -29,6 +30,8 @@ OPERATIONS: dict[str, Callable[[Saver], object]] = {
 
 class LifeClauses(SaverClauses):
     """Context managers, `setup`, `close`."""
+
+    capability: ClassVar[str] = "life-cycle"
 
     def test_works_without_setup_and_without_with(self, make_saver: MakeSaver, face: Face) -> None:
         """A saver is usable as it is; the schema makes itself."""

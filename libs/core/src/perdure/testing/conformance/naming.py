@@ -1,5 +1,7 @@
 """Thread ids: any text that every database keeps exactly, and nothing else."""
 
+from typing import ClassVar
+
 import pytest
 
 from perdure.errors import UsageError
@@ -7,6 +9,7 @@ from perdure.ids import MAIN_BRANCH
 from perdure.ports import Saver, Snapshot
 from perdure.testing.conformance.suite import SaverClauses, unplaced
 from perdure.testing.records import fork, grow
+from perdure.testing.watching import settled_tail
 
 ODD = [
     pytest.param(" ", id="a space"),
@@ -31,6 +34,8 @@ REFUSED = [
 class NameClauses(SaverClauses):
     """What may be a thread id."""
 
+    capability: ClassVar[str] = "thread-ids"
+
     @pytest.mark.parametrize("thread_id", ODD)
     def test_odd_ids_are_ids(self, saver: Saver, thread_id: str) -> None:
         """Every operation finds the thread under exactly this id."""
@@ -41,7 +46,7 @@ class NameClauses(SaverClauses):
         assert saver.head(thread_id) == (MAIN_BRANCH, 2, records[-1].hash)
         assert [branch.id for branch in saver.branches(thread_id)] == [MAIN_BRANCH, "f"]
         assert [thread.thread_id for thread in saver.list_threads()] == [thread_id]
-        assert {record.thread_id for record in saver.tail()} == {thread_id}
+        assert {record.thread_id for record in settled_tail(saver, 3)} == {thread_id}
         assert saver.drop_snapshots(thread_id) == 1
         assert saver.delete_thread(thread_id) == 3
 
@@ -51,7 +56,18 @@ class NameClauses(SaverClauses):
         for thread_id in alike:
             grow(saver, thread_id, note=thread_id)
         assert [thread.thread_id for thread in saver.list_threads()] == sorted(alike)
-        assert len({record.hash for record in saver.tail()}) == len(alike)
+        assert len({record.hash for record in settled_tail(saver, len(alike))}) == len(alike)
+
+    @pytest.mark.parametrize("branch", ODD)
+    def test_odd_branches_are_branches(self, saver: Saver, branch: str) -> None:
+        """A branch's id and its name are kept as exactly."""
+        main = grow(saver, "t", 2)
+        own = fork(saver, branch, at=main[0], name=branch)
+        inner = fork(saver, f"{branch[:500]}+", at=own[0], name="")
+        found = [(one.id, one.parent, one.name) for one in saver.branches("t")]
+        assert found == [(MAIN_BRANCH, None, None), (branch, MAIN_BRANCH, branch), (inner[0].branch, branch, "")]
+        assert unplaced(saver.read("t", branch)) == own
+        assert saver.head("t", branch) == (branch, 2, own[0].hash)
 
     @pytest.mark.parametrize("thread_id", REFUSED)
     def test_what_is_no_id_is_refused_everywhere(self, saver: Saver, thread_id: str) -> None:
@@ -76,4 +92,5 @@ class NameClauses(SaverClauses):
         """Nothing is written under a wrong id."""
         with pytest.raises(UsageError):
             grow(saver, thread_id)
-        assert saver.tail() == []
+        grow(saver, "t")
+        assert [record.thread_id for record in settled_tail(saver, 1)] == ["t"]

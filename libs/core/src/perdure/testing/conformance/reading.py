@@ -1,5 +1,7 @@
 """Reading: windows of one branch, by seq, by kind, from either end; and heads."""
 
+from typing import ClassVar
+
 import pytest
 
 from perdure.events import Kind, Record
@@ -15,6 +17,8 @@ def _seqs(records: list[Record]) -> list[int]:
 
 class ReadClauses(SaverClauses):
     """`read` and `head`."""
+
+    capability: ClassVar[str] = "reading"
 
     @pytest.mark.parametrize(
         ("after", "upto", "limit", "expected"),

@@ -1,13 +1,16 @@
 """What every group of clauses stands on: the fixtures, and how records are compared."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Protocol, TypeAlias
 
 import pytest
 
 from perdure.events import Record
 from perdure.ports import Saver
 from perdure.testing.faces import FACES, Face
+
+Connect: TypeAlias = Callable[[], Saver]
+"""What another process opens a test's storage with. It can be pickled."""
 
 
 class MakeSaver(Protocol):
@@ -20,6 +23,9 @@ class MakeSaver(Protocol):
 
 class SaverClauses:
     """Clauses run with both faces. A subclass has a fixture `make_saver` that returns a `MakeSaver`."""
+
+    capability: ClassVar[str] = ""
+    """Under which name the report shows a group's clauses."""
 
     @pytest.fixture(params=list(FACES))
     def face(self, request: pytest.FixtureRequest) -> Face:
