@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 from psycopg.errors import UniqueViolation
+from psycopg.types.numeric import Int8
 
 from perdure.append_rules import (
     check_parent,
@@ -94,7 +95,7 @@ def _bind(asked: Append) -> dict[str, Any]:
         "tenant": asked.shelf.tenant,
         "thread": asked.thread_id,
         "branch": asked.branch,
-        "expected": asked.expected_seq,
+        "expected": Int8(asked.expected_seq),
         "envelope": dump(asked.records[0][:11]),
         "rows": write_rows(asked.records),
     }

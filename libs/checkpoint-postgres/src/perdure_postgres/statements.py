@@ -55,7 +55,7 @@ rows AS MATERIALIZED (
         (SELECT max(e.position) FROM {events} e
          WHERE e.tenant = %(tenant)s AND e.position >= own.first AND e.position < own.first + (1 << {bits})), own.first
     ) AS base
-    FROM (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS first FROM {transactions}) AS own
+    FROM (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS first FROM {transactions} LIMIT 1) AS own
 )"""
 _INSERT = """
 INSERT INTO {events} (
@@ -65,14 +65,15 @@ INSERT INTO {events} (
 SELECT line.no, %(expected)s::bigint + n, base + n, at, v, %(tenant)s, k, run, ns, ck, task, who, hash, p, raw, texts
 FROM line, place, rows
 RETURNING position"""
-_LINE = """
+_LINE = f"""
 line AS MATERIALIZED (
-    SELECT b.no
-    FROM {branches} b
-    JOIN {events} e ON e.tenant = b.tenant AND e.branch_no = b.no AND e.seq = %(expected)s
-    JOIN rows ON rows.n = 1
-    WHERE b.tenant = %(tenant)s AND b.thread_id = %(thread)s AND b.branch = %(branch)s AND e.kind <> 'ThreadDeleted'
-    AND sha256(e.hash || %(envelope)s::bytea || coalesce(rows.raw, convert_to(rows.p::text, 'UTF8'))) = rows.hash"""
+    SELECT e.branch_no AS no
+    FROM (
+        SELECT e.branch_no, e.seq, e.kind, e.hash
+        FROM {{events}} e WHERE e.tenant = %(tenant)s AND e.branch_no = {_BRANCH_NO} ORDER BY e.seq DESC LIMIT 1
+    ) AS e JOIN rows ON rows.n = 1
+    WHERE e.seq = %(expected)s AND e.kind <> 'ThreadDeleted'
+    AND sha256(e.hash || %(envelope)s::bytea || coalesce(rows.raw, convert_to(rows.p::text, 'UTF8'))) = rows.hash"""  # noqa: S608  (constants only)
 _LIVING = """
 living AS MATERIALIZED (
     SELECT current FROM {threads} WHERE tenant = %(tenant)s AND thread_id = %(thread)s AND NOT deleted"""
@@ -130,14 +131,13 @@ WITH places AS MATERIALIZED (
     SELECT places.a, places.expected, found.no
     FROM places JOIN rows ON rows.a = places.a AND rows.i = 1
     CROSS JOIN LATERAL (
-        SELECT b.no, e.hash
-        FROM {branches} b JOIN {events} e ON e.tenant = b.tenant AND e.branch_no = b.no AND e.seq = places.expected
-        WHERE b.tenant = %(tenant)s AND b.thread_id = places.thread AND b.branch = places.branch
-        AND e.kind <> 'ThreadDeleted' AND NOT EXISTS (
-            SELECT FROM {events} n WHERE n.tenant = e.tenant AND n.branch_no = e.branch_no AND n.seq = e.seq + 1
-        ) LIMIT 1
+        SELECT e.branch_no AS no, e.seq, e.kind, e.hash
+        FROM {events} e WHERE e.tenant = %(tenant)s AND e.branch_no = (
+            SELECT no FROM {branches} b
+            WHERE b.tenant = %(tenant)s AND b.thread_id = places.thread AND b.branch = places.branch
+        ) ORDER BY e.seq DESC LIMIT 1
     ) AS found
-    WHERE rows.hash = sha256(
+    WHERE found.seq = places.expected AND found.kind <> 'ThreadDeleted' AND rows.hash = sha256(
         found.hash || decode(places.envelope, 'hex') || coalesce(rows.raw, convert_to(rows.p::text, 'UTF8'))
     )
 )
@@ -147,7 +147,7 @@ INSERT INTO {events} (
 )
 SELECT lines.no, lines.expected + i, base + n, at, v, %(tenant)s, k, run, ns, ck, task, who, hash, p, raw, texts
 FROM lines JOIN rows USING (a)
-CROSS JOIN (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS base FROM {transactions}) AS own
+CROSS JOIN (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS base FROM {transactions} LIMIT 1) AS own
 RETURNING position"""
 """Several appends to `main` branches: those whose head is not what their writer believes are left out."""
 LOCK_THREAD = """
@@ -261,11 +261,15 @@ CREATE TABLE IF NOT EXISTS {migrations} (
 NEWEST_MIGRATION = "SELECT coalesce(max(version), 0) FROM {migrations}"
 RECORD_MIGRATION = "INSERT INTO {migrations} (version, name) VALUES (%(version)s, %(name)s)"
 COUNT_PARTITIONS = "SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(%(table)s)"
-# Another server's identifier, or, in a clone of the same server, a transaction's number that is still to come.
+# Another server's identifier, or, in a clone of the same server, a transaction's number that is still to come: one that
+# is neither ended nor our own.
 IS_RESTORED = """
 SELECT cluster <> (SELECT system_identifier FROM pg_control_system())::text
     OR coalesce((SELECT max(position) FROM {events} WHERE tenant = %(tenant)s) >> {bits}, 0)
-        >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint + ahead
+        >= ahead + greatest(
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+            pg_current_xact_id_if_assigned()::text::bigint + 1
+        )
 FROM {transactions}"""
 SEES_ALL = "SELECT NOT row_security_active(%(table)s)"
 COUNT_ON = """
