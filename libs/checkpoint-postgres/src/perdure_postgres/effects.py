@@ -145,13 +145,13 @@ FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
 
 
-def serve(job: Job[Result], place: str, timeout: float, *, again: bool) -> Flow[Result]:
+def serve(job: Job[Result], place: str, timeout: float, *, again: bool, was_there: bool) -> Flow[Result]:
     """Do a job on a connection of the source; when that is lost, do it `again` on another, for `timeout` seconds.
 
-    Every job may be done twice: what it has written already, it recognises. A server that never answered is not waited
-    for. Raises what `translate` makes of the driver's errors.
+    Every job may be done twice: what it has written already, it recognises. A server that never answered (`was_there`)
+    is not waited for. Raises what `translate` makes of the driver's errors.
     """
-    deadline, pause, was_there = None, 0.0, False
+    deadline, pause = None, 0.0
     while True:
         connection: Connection | None = None
         try:

@@ -42,6 +42,8 @@ def is_lost(error: BaseException) -> bool:
     """Tell whether the connection is gone, and another may do."""
     if isinstance(error, PoolTimeout):
         return True
+    if isinstance(error, PoolClosed):
+        return False
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     state = error.sqlstate

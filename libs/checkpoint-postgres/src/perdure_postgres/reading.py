@@ -65,7 +65,7 @@ def tail(connection: Connection, shelf: Shelf, after: int, limit: int) -> Flow[l
 def as_records(rows: list[Row]) -> list[Record]:
     """Return rows as records; raise CorruptEventError for the first that cannot be one."""
     for row in rows:
-        if row[12] is None or len(row[11]) != 32 or row[14] is not None:
+        if len(row[11]) != 32 or row[14]:
             return [_mend(row) for row in rows]
     # The rows have the very shape of records, and this is half the time of Record._make.
     return [tuple.__new__(Record, row[:14]) for row in rows]
@@ -73,13 +73,9 @@ def as_records(rows: list[Row]) -> list[Record]:
 
 def _mend(row: Row) -> Record:
     """Return a row whose texts stand elsewhere as a record."""
-    complaint = None
-    if row[12] is None:
-        complaint = "it has no payload"
-    elif len(row[11]) != 32:
-        complaint = f"hash has {len(row[11])} bytes, not 32"
+    complaint = None if len(row[11]) == 32 else f"hash has {len(row[11])} bytes, not 32"
     record = Record._make(row[:14])
-    if complaint is None and row[14] is not None:
+    if row[14]:
         try:
             kind, run_id, namespace, checkpoint_id, task_id, actor = orjson.loads(row[14])
             record = record._replace(

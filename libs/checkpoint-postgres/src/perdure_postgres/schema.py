@@ -43,7 +43,7 @@ def schema_sql(schema: str = DEFAULT_SCHEMA, *, rls: bool = False, partitions: i
         known = {table: Identifier(schema, table) for table in TABLES}
         parts += [b"BEGIN", *script, record.format(name=name, **known).as_bytes(None), b"COMMIT"]
     if rls:
-        parts += [names(one) for one in RLS]
+        parts += [names(one) for table in SECURED for one in _policy(table)]
     return ";\n".join(part.decode().strip().rstrip(";") for part in parts) + ";\n"
 
 
@@ -108,8 +108,8 @@ def migrate(
             yield from together(connection, _apply(connection, names, number, name, script))
     elif partitions is not None:
         yield from _require_partitions(connection, names, partitions)
-    if rls:
-        yield from together(connection, _secure(connection, names))
+    for table in SECURED if rls else ():
+        yield from together(connection, _secure(connection, names, table))
     yield from _count_on(connection, shelf)
     return version < NEWEST
 
@@ -205,19 +205,23 @@ def _seal(connection: Connection, names: Names) -> Flow[None]:
 # -- row-level security --------------------------------------------------------------------------------------
 
 _OWN = "tenant = current_setting('perdure.tenant', true)"
-RLS: Final = tuple(
-    part
-    for table in ("threads", "branches", "events", "snapshots")
-    for part in (
-        f"ALTER TABLE {{{table}}} ENABLE ROW LEVEL SECURITY",
-        f"DROP POLICY IF EXISTS own_tenant ON {{{table}}}",
-        f"CREATE POLICY own_tenant ON {{{table}}} USING ({_OWN}) WITH CHECK ({_OWN})",
-    )
-)
+SECURED: Final = ("threads", "branches", "events", "snapshots")
 """A role that does not own the tables sees and writes the rows of the tenant that it has set, and no other."""
 
 
-def _secure(connection: Connection, names: Names) -> Flow[None]:
+def _policy(table: str) -> list[str]:
+    return [
+        f"ALTER TABLE {{{table}}} ENABLE ROW LEVEL SECURITY",
+        f"DROP POLICY IF EXISTS own_tenant ON {{{table}}}",
+        f"CREATE POLICY own_tenant ON {{{table}}} USING ({_OWN}) WITH CHECK ({_OWN})",
+    ]
+
+
+def _secure(connection: Connection, names: Names, table: str) -> Flow[None]:
+    """Turn the policy of one table on: alone, so that it can wait for nobody who waits for another table."""
     yield from _lock(connection, names)
-    for statement in RLS:
-        yield Execute(connection, names(statement))
+    place = {"schema": names.schema, "table": table}
+    found: list[Row] = yield Execute(connection, names(statements.HAS_POLICY), place)
+    if not found[0][0]:
+        for statement in _policy(table):
+            yield Execute(connection, names(statement))

@@ -45,8 +45,8 @@ _BRANCH_NO = """(
 
 _ROWS = """
 rows AS MATERIALIZED (
-    SELECT n, at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p, decode(b, 'hex') AS raw,
-        decode(t, 'hex') AS texts
+    SELECT n, at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p, decode(coalesce(b, ''), 'hex') AS raw,
+        decode(coalesce(t, ''), 'hex') AS texts
     FROM ROWS FROM (json_to_recordset(%(rows)s::json) AS (
         at bigint, v bigint, k text, run text, ns text, ck text, task text, who text, h text, p json, b text, t text
     )) WITH ORDINALITY AS one (at, v, k, run, ns, ck, task, who, h, p, b, t, n)
@@ -73,7 +73,7 @@ line AS MATERIALIZED (
         FROM {{events}} e WHERE e.tenant = %(tenant)s AND e.branch_no = {_BRANCH_NO} ORDER BY e.seq DESC LIMIT 1
     ) AS e JOIN rows ON rows.n = 1
     WHERE e.seq = %(expected)s AND e.kind <> 'ThreadDeleted'
-    AND sha256(e.hash || %(envelope)s::bytea || coalesce(rows.raw, convert_to(rows.p::text, 'UTF8'))) = rows.hash"""  # noqa: S608  (constants only)
+    AND sha256(e.hash || %(envelope)s::bytea || coalesce(convert_to(rows.p::text, 'UTF8'), rows.raw)) = rows.hash"""  # noqa: S608  (constants only)
 _LIVING = """
 living AS MATERIALIZED (
     SELECT current FROM {threads} WHERE tenant = %(tenant)s AND thread_id = %(thread)s AND NOT deleted"""
@@ -121,8 +121,8 @@ WITH places AS MATERIALIZED (
         a bigint, thread text, branch text, expected bigint, envelope text
     )
 ), rows AS MATERIALIZED (
-    SELECT n, a, i, at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p, decode(b, 'hex') AS raw,
-        decode(t, 'hex') AS texts
+    SELECT n, a, i, at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p,
+        decode(coalesce(b, ''), 'hex') AS raw, decode(coalesce(t, ''), 'hex') AS texts
     FROM ROWS FROM (json_to_recordset(%(rows)s::json) AS (
         a bigint, i bigint,
         at bigint, v bigint, k text, run text, ns text, ck text, task text, who text, h text, p json, b text, t text
@@ -138,7 +138,7 @@ WITH places AS MATERIALIZED (
         ) ORDER BY e.seq DESC LIMIT 1
     ) AS found
     WHERE found.seq = places.expected AND found.kind <> 'ThreadDeleted' AND rows.hash = sha256(
-        found.hash || decode(places.envelope, 'hex') || coalesce(rows.raw, convert_to(rows.p::text, 'UTF8'))
+        found.hash || decode(places.envelope, 'hex') || coalesce(convert_to(rows.p::text, 'UTF8'), rows.raw)
     )
 )
 INSERT INTO {events} (
@@ -166,7 +166,7 @@ SET_CURRENT = "UPDATE {threads} SET current = %(branch)s WHERE tenant = %(tenant
 # -- read ----------------------------------------------------------------------------------------------------
 
 _ENVELOPE = """e.seq, e.kind, e.version, e.run_id, e.namespace, e.checkpoint_id, e.task_id, e.recorded_at, e.actor,
-    e.hash, coalesce(e.raw, convert_to(e.payload::text, 'UTF8')), e.position, e.texts"""
+    e.hash, coalesce(convert_to(e.payload::text, 'UTF8'), e.raw), e.position, e.texts"""
 _WINDOW = f"""
 SELECT %(thread)s::text, %(branch)s::text, {_ENVELOPE}
 FROM {{events}} e WHERE e.tenant = %(tenant)s AND e.branch_no = {_BRANCH_NO}
@@ -261,6 +261,11 @@ CREATE TABLE IF NOT EXISTS {migrations} (
 NEWEST_MIGRATION = "SELECT coalesce(max(version), 0) FROM {migrations}"
 RECORD_MIGRATION = "INSERT INTO {migrations} (version, name) VALUES (%(version)s, %(name)s)"
 COUNT_PARTITIONS = "SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(%(table)s)"
+HAS_POLICY = """
+SELECT EXISTS (
+    SELECT FROM pg_policies p JOIN pg_tables t USING (schemaname, tablename)
+    WHERE p.schemaname = %(schema)s AND p.tablename = %(table)s AND p.policyname = 'own_tenant' AND t.rowsecurity
+)"""
 # Another server's identifier, or, in a clone of the same server, a transaction's number that is still to come: one that
 # is neither ended nor our own.
 IS_RESTORED = """

@@ -146,7 +146,7 @@ class Store:
         return bell
 
     def _served(self, job: Job[Result]) -> Flow[Result]:
-        return serve(job, self.place, self._terms.timeout, again=not self._fixed)
+        return serve(job, self.place, self._terms.timeout, again=not self._fixed, was_there=self._ready)
 
     def _with_schema(self, job: Job[Result], connection: Connection) -> Flow[Result]:
         """Do a job after the schema was made (or looked for), which happens once."""
