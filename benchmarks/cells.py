@@ -1,4 +1,4 @@
-"""A cell is one workload on one library, saver and API. Each is run in a fresh process on a fresh database.
+"""Running cells: each in a fresh process on a fresh database.
 
 Repetitions are interleaved: all cells once, in an order shuffled from a fixed seed, then all cells again. So a slow
 minute of the machine falls on both libraries, and figures are compared pair by pair within a repetition.
@@ -12,30 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final
 
-from benchmarks.libraries.face import Api, SaverKind
-from benchmarks.workloads.workload import Figures, Workload
+from benchmarks.cell import Cell
+from benchmarks.libraries.face import LibraryName
+from benchmarks.server import fresh_database
+from benchmarks.stage import ROOT
+from benchmarks.workloads.requests import Figures
+from benchmarks.workloads.workload import Workload
+from tests.postgres.cluster import Cluster
 
-LibraryName: TypeAlias = Literal["perdure", "langgraph"]
 LIBRARIES: Final[tuple[LibraryName, ...]] = ("perdure", "langgraph")
-ROOT: Final = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What one process measures."""
-
-    workload: str
-    size: int
-    saver: SaverKind
-    api: Api
-    library: LibraryName
-
-    @property
-    def name(self) -> str:
-        """The cell in words."""
-        return f"{self.workload} {self.saver} {self.api} {self.library}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +40,24 @@ class CellError(Exception):
     """A cell's process failed; the message holds its last words."""
 
 
-def cells_of(
-    workload: Workload, size: int, *, savers: Collection[str], apis: Collection[str], libraries: Iterable[LibraryName]
-) -> list[Cell]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    savers: Collection[str]
+    apis: Collection[str]
+    durabilities: Collection[str]
+    libraries: Iterable[LibraryName]
+
+
+def cells_of(workload: Workload, size: int, wanted: Wanted) -> list[Cell]:
     """Return a workload's cells, as far as they are wanted."""
-    places = [(saver, api) for saver, api in workload.places if saver in savers and api in apis]
-    return [Cell(workload.name, size, saver, api, library) for saver, api in places for library in libraries]
+    return [
+        Cell(workload.name, size, place.saver, place.api, place.durability, library)
+        for place in workload.places
+        if place.saver in wanted.savers and place.api in wanted.apis and place.durability in wanted.durabilities
+        for library in wanted.libraries
+    ]
 
 
 def schedule(cells: list[Cell], repeats: int, seed: int) -> Iterator[tuple[int, Cell]]:
@@ -68,16 +67,26 @@ def schedule(cells: list[Cell], repeats: int, seed: int) -> Iterator[tuple[int, 
         yield from ((repeat, cell) for cell in random.sample(cells, len(cells)))
 
 
-def run(cell: Cell, repeat: int, folder: Path) -> Run:
-    """Run a cell in a process of its own, on a database in `folder` that is removed afterwards.
+def run(cell: Cell, repeat: int, folder: Path, server: Cluster | None) -> Run:
+    """Run a cell in a process of its own, on a database in `folder` or on `server` that is removed afterwards.
 
     Raises CellError when the process fails.
     """
     with TemporaryDirectory(prefix="cell-", dir=folder) as place:
-        command = [sys.executable, "-m", "benchmarks.child", json.dumps(asdict(cell)), place]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if cell.saver == "postgres":
+            assert server is not None
+            with fresh_database(server) as url:
+                said = _run(cell, place, url)
+        else:
+            said = _run(cell, place, f"{place}/cell.db")
+    return Run(cell, repeat, said["version"], said["figures"], said["noise"])
+
+
+def _run(cell: Cell, folder: str, where: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.child", json.dumps(asdict(cell)), folder, where]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise CellError(f"{cell.name}: {words[-1]}")
-    said = json.loads(done.stdout)
-    return Run(cell, repeat, said["version"], said["figures"], said["noise"])
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said

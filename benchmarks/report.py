@@ -12,8 +12,8 @@ from rich import box
 from rich.table import Table
 
 from benchmarks.cells import Run
-from benchmarks.libraries.face import Api, SaverKind
-from benchmarks.workloads.workload import Figure, Goal, Workload
+from benchmarks.libraries.face import Api, Durability, SaverKind
+from benchmarks.workloads.workload import Figure, Goal, Place, Workload
 
 
 class Spread(NamedTuple):
@@ -38,6 +38,7 @@ class Row:
     size: int
     saver: SaverKind
     api: Api
+    durability: Durability
     figure: str
     unit: str
     perdure: Spread | None
@@ -51,14 +52,14 @@ def rows_of(workload: Workload, runs: list[Run]) -> list[Row]:
     """Return the rows of a workload, in the order of its places and figures."""
     mine = [run for run in runs if run.cell.workload == workload.name]
     rows = [
-        _row(workload, place, figure, [run for run in mine if (run.cell.saver, run.cell.api) == place])
+        _row(workload, place, figure, [run for run in mine if run.cell.place == place])
         for place in workload.places
         for figure in workload.figures
     ]
     return [row for row in rows if row is not None]
 
 
-def _row(workload: Workload, place: tuple[SaverKind, Api], figure: Figure, runs: list[Run]) -> Row | None:
+def _row(workload: Workload, place: Place, figure: Figure, runs: list[Run]) -> Row | None:
     values = {
         library: {run.repeat: run.figures[figure.name] for run in runs if run.cell.library == library}
         for library in ("perdure", "langgraph")
@@ -71,14 +72,15 @@ def _row(workload: Workload, place: tuple[SaverKind, Api], figure: Figure, runs:
     times = Spread.of(a / b if figure.better == "more" else b / a for a, b in pairs if a and b)
     shown = Spread.of(value * figure.scale for value in ours.values())
     size = runs[0].cell.size
-    goal = next((one for one in workload.goals if (one.saver, one.api, one.figure) == (*place, figure.name)), None)
+    goal = next((one for one in workload.goals if (one.place, one.figure) == (place, figure.name)), None)
     if size != workload.size:
         goal = None
     return Row(
         workload=workload.name,
         size=size,
-        saver=place[0],
-        api=place[1],
+        saver=place.saver,
+        api=place.api,
+        durability=place.durability,
         figure=figure.name,
         unit=figure.unit,
         perdure=shown,
@@ -92,7 +94,7 @@ def _row(workload: Workload, place: tuple[SaverKind, Api], figure: Figure, runs:
 def _goal(goal: Goal | None) -> str:
     if goal is None:
         return ""
-    return f"≥ {goal.times:g} x" if goal.times is not None else f"≤ {goal.most:g}"
+    return f"≥ {round(goal.times, 2):g} x" if goal.times is not None else f"≤ {goal.most:g}"
 
 
 def _reached(goal: Goal | None, shown: Spread | None, times: Spread | None) -> bool | None:
@@ -118,7 +120,8 @@ def table(workload: Workload, rows: list[Row]) -> Table:
         mark = {None: "", True: " [green]yes[/]", False: " [red]no[/]"}[row.reached]
         many = digits[row.figure]
         cells = (_spread(row.perdure, many), _spread(row.langgraph, many), _spread(row.times, 2), row.goal + mark)
-        made.add_row(row.saver, row.api, row.unit, *cells)
+        how = row.api if row.durability == "sync" else f"{row.api}, durability {row.durability}"
+        made.add_row(row.saver, how, row.unit, *cells)
     return made
 
 
@@ -141,7 +144,13 @@ def noise_line(runs: list[Run]) -> str:
     )
 
 
-def as_json(runs: list[Run], rows: list[Row], options: dict[str, Any]) -> dict[str, Any]:
+def server_line(settings: dict[str, str]) -> str:
+    """Return what the PostgreSQL server promises."""
+    told = [f"{name} {value}" for name, value in settings.items() if name != "server_version"]
+    return f"PostgreSQL {settings['server_version']}: {', '.join(told)}" if settings else ""
+
+
+def as_json(runs: list[Run], rows: list[Row], options: dict[str, Any], settings: dict[str, str]) -> dict[str, Any]:
     """Return everything that was measured, for machines. Figures of runs are in seconds and bytes."""
     return {
         "options": options,
@@ -149,6 +158,7 @@ def as_json(runs: list[Run], rows: list[Row], options: dict[str, Any]) -> dict[s
             "platform": platform.platform(),
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
+            "postgres": settings,
             "processors": os.cpu_count(),
         },
         "versions": {run.cell.library: run.version for run in runs},

@@ -4,8 +4,9 @@ from random import Random
 from time import perf_counter
 from typing import Any, Literal, TypedDict
 
-from benchmarks.libraries.face import Foreign, Library
-from benchmarks.workloads.workload import Figure, Goal, Invoke, Probe, Script, Workload, text, thread_id
+from benchmarks.libraries.face import Api, Foreign, Library
+from benchmarks.workloads.requests import Invoke, Script
+from benchmarks.workloads.workload import Figure, Goal, Place, Probe, Workload, text, thread_id
 
 WARM_UP = 20
 
@@ -26,8 +27,8 @@ def again(state: State) -> Literal["counter", "__end__"]:
     return "counter" if state["count"] < state["target"] else "__end__"
 
 
-def build(library: Library) -> Foreign:
-    """Return the graph's builder."""
+def build(library: Library, _: Api) -> Foreign:
+    """Return the graph's builder; its node is a sync function for both APIs."""
     builder = library.state_graph(State)
     builder.add_node("counter", counter)
     builder.add_edge(library.start, "counter")
@@ -61,26 +62,36 @@ WORKLOAD = Workload(
     size=1000,
     quick=100,
     places=(
-        ("none", "sync"),
-        ("none", "async"),
-        ("memory", "sync"),
-        ("memory", "async"),
-        ("sqlite", "sync"),
-        ("sqlite", "async"),
+        Place("none", "sync"),
+        Place("none", "async"),
+        Place("memory", "sync"),
+        Place("memory", "async"),
+        Place("sqlite", "sync"),
+        Place("sqlite", "async"),
+        Place("sqlite", "sync", "async"),
+        Place("postgres", "sync"),
+        Place("postgres", "async"),
+        Place("postgres", "sync", "async"),
     ),
     figures=(
         Figure("steps per second", "supersteps/s", "more", digits=0),
-        Figure("bytes per step", "B/step stored", "less", digits=0, of_file=True),
+        Figure("bytes per step", "B/step stored", "less", digits=0, of_database=True),
     ),
     goals=(
-        Goal("none", "sync", "steps per second", times=4),
-        Goal("none", "async", "steps per second", times=4),
-        Goal("memory", "sync", "steps per second", times=6),
-        Goal("memory", "async", "steps per second", times=5),
-        Goal("sqlite", "sync", "steps per second", times=3),
-        Goal("sqlite", "async", "steps per second", times=4),
-        Goal("sqlite", "sync", "bytes per step", most=600),
-        Goal("sqlite", "async", "bytes per step", most=600),
+        Goal(Place("none", "sync"), "steps per second", times=4),
+        Goal(Place("none", "async"), "steps per second", times=4),
+        Goal(Place("memory", "sync"), "steps per second", times=6),
+        Goal(Place("memory", "async"), "steps per second", times=5),
+        Goal(Place("sqlite", "sync"), "steps per second", times=3),
+        Goal(Place("sqlite", "async"), "steps per second", times=4),
+        Goal(Place("sqlite", "sync", "async"), "steps per second", times=12),
+        Goal(Place("postgres", "sync"), "steps per second", times=4),
+        Goal(Place("postgres", "async"), "steps per second", times=4),
+        Goal(Place("postgres", "sync", "async"), "steps per second", times=10),
+        Goal(Place("sqlite", "sync"), "bytes per step", most=600),
+        Goal(Place("sqlite", "async"), "bytes per step", most=600),
+        Goal(Place("postgres", "sync"), "bytes per step", most=800),
+        Goal(Place("postgres", "async"), "bytes per step", most=800),
     ),
     build=build,
     script=script,

@@ -2,12 +2,12 @@
 
 import operator
 from random import Random
-from statistics import fmean
 from time import perf_counter
 from typing import Annotated, Any, TypedDict
 
-from benchmarks.libraries.face import Foreign, Library
-from benchmarks.workloads.workload import Figure, Figures, Goal, Invoke, Probe, Script, Workload, text, thread_id
+from benchmarks.libraries.face import Api, Foreign, Library
+from benchmarks.workloads.requests import Figures, Invoke, Script
+from benchmarks.workloads.workload import Figure, Goal, Place, Probe, Workload, text, thread_id
 
 WARM_UP = 20
 WINDOW = 100
@@ -19,7 +19,7 @@ class State(TypedDict):
     messages: Annotated[list[dict[str, str]], operator.add]
 
 
-def build(library: Library) -> Foreign:
+def build(library: Library, _: Api) -> Foreign:
     """Return the graph's builder; its node draws its answers from a seed."""
     random = Random(2)
 
@@ -58,7 +58,7 @@ def turns(random: Random, count: int) -> list[Invoke]:
 def figures(seconds: list[float], stored: int, peak: int) -> Figures:
     """Return what the turns' times add up to."""
     window = min(WINDOW, max(1, len(seconds) // 2))
-    first, last = fmean(seconds[:window]), fmean(seconds[-window:])
+    first, last = sum(seconds[:window]) / window, sum(seconds[-window:]) / window
     return {
         "wall": sum(seconds),
         "first turns": first,
@@ -74,21 +74,24 @@ WORKLOAD = Workload(
     title="chat: turns of one conversation",
     size=1000,
     quick=100,
-    places=(("memory", "sync"), ("sqlite", "sync")),
+    places=(Place("memory", "sync"), Place("sqlite", "sync"), Place("postgres", "sync")),
     figures=(
         Figure("wall", "s, all turns", "less", digits=2),
         Figure("first turns", "ms/turn, first 100", "less", digits=2, scale=1e3),
         Figure("last turns", "ms/turn, last 100", "less", digits=2, scale=1e3),
         Figure("growth", "last / first", "less", digits=2),
-        Figure("stored", "MB stored", "less", digits=2, scale=1e-6, of_file=True),
+        Figure("stored", "MB stored", "less", digits=2, scale=1e-6, of_database=True),
         Figure("peak memory", "MB peak memory", "less", digits=0, scale=1e-6),
     ),
     goals=(
-        Goal("sqlite", "sync", "wall", times=20),
-        Goal("sqlite", "sync", "growth", most=1.2),
-        Goal("memory", "sync", "growth", most=1.2),
-        Goal("sqlite", "sync", "stored", most=6),
-        Goal("memory", "sync", "peak memory", most=120),
+        Goal(Place("sqlite", "sync"), "wall", times=20),
+        Goal(Place("postgres", "sync"), "wall", times=60),
+        Goal(Place("memory", "sync"), "growth", most=1.2),
+        Goal(Place("sqlite", "sync"), "growth", most=1.2),
+        Goal(Place("postgres", "sync"), "growth", most=1.2),
+        Goal(Place("sqlite", "sync"), "stored", most=6),
+        Goal(Place("postgres", "sync"), "stored", most=6),
+        Goal(Place("memory", "sync"), "peak memory", most=120),
     ),
     build=build,
     script=script,

@@ -1,33 +1,21 @@
-"""What a workload is made of, and what two worlds share: a script that says which calls are made and what is timed.
+"""What a workload is made of: a graph, a script that says which calls are made and what is timed, and its goals.
 
-A script is a generator: it yields `Invoke`s and is sent their results, so that it is written once for the sync and the
-async API. Its return value are the figures.
+Nothing heavy is imported here, nor by the workloads: fresh processes, whose start is measured, import them.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from benchmarks.libraries.face import Api, Foreign, Library, SaverKind
-
-Figures: TypeAlias = dict[str, float]
+from benchmarks.libraries.face import Api, Durability, Foreign, Library, SaverKind
+from benchmarks.workloads.requests import Script
 
 WORDS = (
     "about after all also and are because but can come could day even first for from give have how into its know like"
     " look make many more most new not now only other our out over people say see some take than that the their them"
     " then there these they thing think this time two use very want was way well what when which who will with work"
 )
-
-
-class Invoke(NamedTuple):
-    """Please call the graph."""
-
-    input: dict[str, Any]
-    config: dict[str, Any]
-
-
-Script: TypeAlias = Generator[Invoke, Any, Figures]
 
 
 class Probe(NamedTuple):
@@ -48,15 +36,22 @@ class Figure(NamedTuple):
     digits: int = 1
     scale: float = 1.0
     """What the number is multiplied with to be shown in `unit`."""
-    of_file: bool = False
-    """Means something only where there is a database file."""
+    of_database: bool = False
+    """Means something only where there is a database."""
+
+
+class Place(NamedTuple):
+    """Where both libraries are compared."""
+
+    saver: SaverKind
+    api: Api
+    durability: Durability = "sync"
 
 
 class Goal(NamedTuple):
     """What perdure shall reach at the workload's full size: times better than the peer, or at most `most` units."""
 
-    saver: SaverKind
-    api: Api
+    place: Place
     figure: str
     times: float | None = None
     most: float | None = None
@@ -68,13 +63,17 @@ class Workload(NamedTuple):
     name: str
     title: str
     size: int
-    """How many supersteps or turns at full size."""
+    """How many supersteps, turns, tasks or threads at full size."""
     quick: int
-    places: tuple[tuple[SaverKind, Api], ...]
+    places: tuple[Place, ...]
     figures: tuple[Figure, ...]
     goals: tuple[Goal, ...]
-    build: Callable[[Library], Foreign]
+    build: Callable[[Library, Api], Foreign]
     script: Callable[[int, Probe], Script]
+    phases: Mapping[str, Callable[[dict[str, Any], Probe], Script]] = {}
+    """What is measured in fresh processes, on what the script has stored."""
+    crowded: bool = False
+    """Several threads or coroutines use the saver at once."""
 
 
 def text(random: Random, size: int) -> str:
@@ -86,3 +85,8 @@ def text(random: Random, size: int) -> str:
 def thread_id(random: Random) -> str:
     """Return a UUID as 36 bytes of text."""
     return str(UUID(int=random.getrandbits(128), version=4))
+
+
+def middle(values: Sequence[float], share: float = 0.5) -> float:
+    """Return the value below which that share of the values lies."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
