@@ -151,19 +151,15 @@ def serve(job: Job[Result], place: str, timeout: float, *, again: bool, was_ther
     Every job may be done twice: what it has written already, it recognises. A server that never answered (`was_there`)
     is not waited for. Raises what `translate` makes of the driver's errors.
     """
-    deadline, pause = None, 0.0
+    deadline, pause = monotonic() + timeout, 0.0
     while True:
         connection: Connection | None = None
         try:
-            left = timeout if deadline is None else max(0.1, deadline - monotonic())
-            connection = yield Take(left)
+            connection = yield Take(max(0.1, deadline - monotonic()))
             was_there = True
             return (yield from job(connection))
         except DRIVER_ERRORS as exc:
-            if not (again and was_there and is_lost(exc)):
-                raise translate(exc, place) from exc
-            deadline = monotonic() + timeout if deadline is None else deadline
-            if monotonic() >= deadline:
+            if not (again and was_there and is_lost(exc)) or monotonic() >= deadline:
                 raise translate(exc, place) from exc
         finally:
             if connection is not None:

@@ -29,6 +29,7 @@ _UNAVAILABLE: Final = {
     "53100": "the server's disk is full: make room, then try again",
     "53200": "the server is out of memory",
     "53300": "the server has no connection left: lower pool_config's max_size, or use a pooler",
+    "25P04": "the transaction took longer than transaction_timeout allows",
     "57014": "the statement was cancelled, by a timeout or by somebody: raise statement_timeout, or try again",
     "55P03": "a lock was not to be had in time: find who holds a transaction open",
     "40001": "another transaction changed the same rows: run yours again",
@@ -44,10 +45,12 @@ def is_lost(error: BaseException) -> bool:
         return True
     if isinstance(error, PoolClosed):
         return False
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(error, psycopg.Error):
         return False
     state = error.sqlstate
-    return state is None or state in _LOST_STATES or state.startswith("08")
+    if state is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return state in _LOST_STATES or state.startswith("08")
 
 
 def translate(error: BaseException, place: str) -> PerdureError:

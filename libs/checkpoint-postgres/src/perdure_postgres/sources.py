@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from perdure.errors import ClosedError, StoreUnavailableError
+from perdure_postgres.direct import Direct
 
 SyncConnection: TypeAlias = psycopg.Connection[Any]
 POOL_CONFIG: Final[Mapping[str, Any]] = {"min_size": 1, "max_size": 10, "max_idle": 300.0, "reconnect_timeout": 2.0}
@@ -55,6 +56,8 @@ class OwnPool:
         """Those of `_out` that the pool knows nothing of."""
         self._pid = 0
         self._closed = False
+        self.direct: Direct | None = None
+        """How statements are executed on the pool's connections, once there is a pool."""
 
     def take(self, patience: float) -> SyncConnection:
         """Return a connection that nobody else uses."""
@@ -109,6 +112,7 @@ class OwnPool:
                 # Alone first: a wrong password is an error at once, where the pool would try again and again.
                 with self._connect() as first:
                     prepares = is_direct(first) if self._prepare is None else self._prepare
+                    self.direct = Direct(prepare=prepares) if first.info.encoding == "utf-8" else None
                 self._options = {"prepare_threshold": PREPARE_THRESHOLD if prepares else None, **self._options}
                 self._pool = ConnectionPool(self._conninfo, kwargs=self._options, open=True, **self._config)
                 finalize(self, _close_forgotten, self._pool, self._pid)
@@ -130,6 +134,8 @@ def is_direct(connection: SyncConnection) -> bool:
 
 class LentPool:
     """A pool of the caller's, never closed here. Its connections commit by themselves while they are ours."""
+
+    direct = None
 
     def __init__(self, pool: "ConnectionPool[Any]") -> None:
         self._pool = pool
@@ -157,6 +163,8 @@ class LentPool:
 
 class LentConnection:
     """A connection of the caller's, used by one thread at a time, never committed and never closed here."""
+
+    direct = None
 
     def __init__(self, connection: SyncConnection) -> None:
         self._connection = connection

@@ -213,7 +213,7 @@ ORDER BY t.thread_id LIMIT %(limit)s"""  # noqa: S608  (constants only)
 
 PUT_SNAPSHOT = """
 INSERT INTO {snapshots} (tenant, branch_no, seq, hash, payload)
-SELECT b.tenant, b.no, %(seq)s, %(hash)s, %(payload)s
+SELECT b.tenant, b.no, %(seq)s::bigint, %(hash)s::bytea, %(payload)s::bytea
 FROM {branches} b JOIN {threads} t ON t.tenant = b.tenant AND t.thread_id = b.thread_id AND NOT t.deleted
 WHERE b.tenant = %(tenant)s AND b.thread_id = %(thread)s AND b.branch = %(branch)s
 FOR SHARE OF t

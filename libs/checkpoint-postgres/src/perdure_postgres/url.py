@@ -1,6 +1,6 @@
 """The URL `postgresql://user@host/database` and the options that are ours, read into a saver."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from perdure.errors import UsageError
 from perdure.saver_urls import UrlOptions
@@ -26,7 +26,10 @@ def from_url(url: str) -> PostgresSaver:
     if parts.scheme not in ("postgresql", "postgres") or not url.startswith(f"{parts.scheme}://"):
         raise UsageError('The URL of a PostgreSQL database starts with "postgresql://".')
     options = UrlOptions({name: value for name, value in asked if name in OURS})
-    rest = urlencode([(name, value) for name, value in asked if name not in OURS])
+    if parts.fragment:
+        raise UsageError('The URL of a PostgreSQL database has no fragment: write a "#" in it as %23.')
+    # libpq reads "+" as a plus, so a space is written as %20.
+    rest = urlencode([(name, value) for name, value in asked if name not in OURS], quote_via=quote)
     max_size = int(options.number("max_size", 10))
     saver = PostgresSaver(
         f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}",

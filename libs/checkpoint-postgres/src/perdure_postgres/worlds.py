@@ -49,6 +49,8 @@ class ThreadHands:
         self._source = source
 
     def execute(self, connection: Connection[Any], statement: bytes, params: Mapping[str, Any] | None) -> list[Row]:
+        if params is not None and self._source is not None and self._source.direct is not None:
+            return self._source.direct.execute(connection, statement, params)
         # Not `connection.cursor()`: a lent connection may have factories of its own.
         cursor = Cursor(connection, row_factory=tuple_row)
         script = params is None  # several statements at once can be neither prepared nor asked for binary values
