@@ -115,8 +115,8 @@ WITH {_ROWS}, thread AS (
     SELECT %(tenant)s, thread_id, %(branch)s, 0 FROM thread RETURNING no
 ) {_INSERT}"""  # noqa: S608  (constants only)
 ADD_EVENTS = f"WITH {_ROWS}, line AS (SELECT %(no)s::bigint AS no) {_INSERT}"
-EXTEND_MANY = """
-WITH places AS MATERIALIZED (
+_MANY = """
+places AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(places)s::json) AS one (
         a bigint, thread text, branch text, expected bigint, envelope text
     )
@@ -127,20 +127,8 @@ WITH places AS MATERIALIZED (
         a bigint, i bigint,
         at bigint, v bigint, k text, run text, ns text, ck text, task text, who text, h text, p json, b text, t text
     )) WITH ORDINALITY AS one (a, i, at, v, k, run, ns, ck, task, who, h, p, b, t, n)
-), lines AS MATERIALIZED (
-    SELECT places.a, places.expected, found.no
-    FROM places JOIN rows ON rows.a = places.a AND rows.i = 1
-    CROSS JOIN LATERAL (
-        SELECT e.branch_no AS no, e.seq, e.kind, e.hash
-        FROM {events} e WHERE e.tenant = %(tenant)s AND e.branch_no = (
-            SELECT no FROM {branches} b
-            WHERE b.tenant = %(tenant)s AND b.thread_id = places.thread AND b.branch = places.branch
-        ) ORDER BY e.seq DESC LIMIT 1
-    ) AS found
-    WHERE found.seq = places.expected AND found.kind <> 'ThreadDeleted' AND rows.hash = sha256(
-        found.hash || decode(places.envelope, 'hex') || coalesce(convert_to(rows.p::text, 'UTF8'), rows.raw)
-    )
-)
+)"""
+_INSERT_MANY = """
 INSERT INTO {events} (
     branch_no, seq, position, recorded_at, version, tenant, kind, run_id, namespace, checkpoint_id, task_id, actor,
     hash, payload, raw, texts
@@ -149,7 +137,34 @@ SELECT lines.no, lines.expected + i, base + n, at, v, %(tenant)s, k, run, ns, ck
 FROM lines JOIN rows USING (a)
 CROSS JOIN (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS base FROM {transactions} LIMIT 1) AS own
 RETURNING position"""
+EXTEND_MANY = f"""
+WITH {_MANY}, lines AS MATERIALIZED (
+    SELECT places.a, places.expected, found.no
+    FROM places JOIN rows ON rows.a = places.a AND rows.i = 1
+    CROSS JOIN LATERAL (
+        SELECT e.branch_no AS no, e.seq, e.kind, e.hash
+        FROM {{events}} e WHERE e.tenant = %(tenant)s AND e.branch_no = (
+            SELECT no FROM {{branches}} b
+            WHERE b.tenant = %(tenant)s AND b.thread_id = places.thread AND b.branch = places.branch
+        ) ORDER BY e.seq DESC LIMIT 1
+    ) AS found
+    WHERE found.seq = places.expected AND found.kind <> 'ThreadDeleted' AND rows.hash = sha256(
+        found.hash || decode(places.envelope, 'hex') || coalesce(convert_to(rows.p::text, 'UTF8'), rows.raw)
+    )
+) {_INSERT_MANY}"""  # noqa: S608  (constants only)
 """Several appends to `main` branches: those whose head is not what their writer believes are left out."""
+OPEN_MANY = f"""
+WITH {_MANY}, opened AS (
+    INSERT INTO {{threads}} (tenant, thread_id, current, created_at)
+    SELECT %(tenant)s, thread, branch, rows.at FROM places JOIN rows ON rows.a = places.a AND rows.i = 1
+    ON CONFLICT DO NOTHING RETURNING thread_id, current
+), numbered AS (
+    INSERT INTO {{branches}} (tenant, thread_id, branch, fork_seq)
+    SELECT %(tenant)s, thread_id, current, 0 FROM opened RETURNING no, thread_id
+), lines AS (
+    SELECT places.a, places.expected, numbered.no FROM places JOIN numbered ON numbered.thread_id = places.thread
+) {_INSERT_MANY}"""  # noqa: S608  (constants only)
+"""Several threads' first appends: those whose thread is there already are left out."""
 LOCK_THREAD = """
 SELECT deleted, current FROM {threads} WHERE tenant = %(tenant)s AND thread_id = %(thread)s FOR NO KEY UPDATE"""
 FIND_HEAD = f"""
