@@ -37,11 +37,22 @@ def drop_snapshots(connection: Connection, shelf: Shelf, thread_id: str) -> Flow
     return len(rows)
 
 
-def delete_thread(connection: Connection, shelf: Shelf, thread_id: str, actor: str, reason: str | None) -> Flow[int]:
+class Deletion:
+    """What a caller of `delete_thread` asked for, and what was done for it: the answer may be lost on its way."""
+
+    def __init__(self, actor: str, reason: str | None) -> None:
+        self.actor = actor
+        self.reason = reason
+        self.stone = b""
+        """The hash of the tombstone that was written last."""
+        self.removed = 0
+
+
+def delete_thread(connection: Connection, shelf: Shelf, thread_id: str, deletion: Deletion) -> Flow[int]:
     """Remove a thread's events, leave its tombstone and return how many were removed."""
     while True:
         try:
-            return (yield from together(connection, _delete(connection, shelf, thread_id, actor, reason)))
+            return (yield from together(connection, _delete(connection, shelf, thread_id, deletion)))
         except UniqueViolation:
             # A writer stood where the tombstone was to stand, and has committed; the next look sees it, but for one
             # in a transaction of the caller's.
@@ -51,17 +62,19 @@ def delete_thread(connection: Connection, shelf: Shelf, thread_id: str, actor: s
                 ) from None
 
 
-def _delete(connection: Connection, shelf: Shelf, thread_id: str, actor: str, reason: str | None) -> Flow[int]:
+def _delete(connection: Connection, shelf: Shelf, thread_id: str, deletion: Deletion) -> Flow[int]:
     names, tenant = shelf
     place = {"tenant": tenant, "thread": thread_id, "branch": MAIN_BRANCH}
     marked: list[Row] = yield Execute(connection, names(statements.MARK_DELETED), place)
+    found = yield from read(connection, shelf, thread_id, MAIN_BRANCH, Window(0, None, 1, True, None))
     if not marked:
-        return 0
-    newest = (yield from read(connection, shelf, thread_id, MAIN_BRANCH, Window(0, None, 1, True, None)))[0]
+        return deletion.removed if found and found[0].hash == deletion.stone else 0
+    newest = found[0]
     heads: list[Row] = yield Execute(connection, names(statements.FIND_HEAD), place)
     counted: list[Row] = yield Execute(connection, names(statements.COUNT_EVENTS), place)
     removed: int = counted[0][0]
-    stone = tombstone(newest, removed=removed, reason=reason, actor=actor, at=SystemClock().now())
+    stone = tombstone(newest, removed=removed, reason=deletion.reason, actor=deletion.actor, at=SystemClock().now())
+    deletion.stone, deletion.removed = stone.hash, removed
     bound = {"tenant": tenant, "expected": newest.seq, "no": heads[0][0], "rows": write_rows([stone])}
     added: list[Row] = yield Execute(connection, names(statements.ADD_EVENTS), bound)
     yield from drop_snapshots(connection, shelf, thread_id)

@@ -14,6 +14,7 @@ from perdure.ports import Branch, Current, Head, Saver, Snapshot, ThreadInfo
 from perdure_postgres import keeping, reading
 from perdure_postgres.append import Append, append
 from perdure_postgres.effects import Connection, Job, Result
+from perdure_postgres.keeping import Deletion
 from perdure_postgres.reading import Window
 from perdure_postgres.schema import DEFAULT_SCHEMA
 from perdure_postgres.store import Lent, Store, Terms
@@ -141,7 +142,7 @@ class PostgresSaver(Saver):
         return self._store.run(partial(reading.list_threads, shelf=self._shelf, after=after, limit=limit))
 
     def delete_thread(self, thread_id: str, *, actor: str = "", reason: str | None = None) -> int:
-        return self._store.run(self._about(thread_id, keeping.delete_thread, actor=actor, reason=reason))
+        return self._store.run(self._about(thread_id, keeping.delete_thread, deletion=Deletion(actor, reason)))
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class PostgresSaver(Saver):
         return await self._store.arun(partial(reading.list_threads, shelf=self._shelf, after=after, limit=limit))
 
     async def adelete_thread(self, thread_id: str, *, actor: str = "", reason: str | None = None) -> int:
-        return await self._store.arun(self._about(thread_id, keeping.delete_thread, actor=actor, reason=reason))
+        return await self._store.arun(self._about(thread_id, keeping.delete_thread, deletion=Deletion(actor, reason)))
 
     async def asetup(self, *, rls: bool = False, partitions: int | None = None) -> None:
         """`setup`, async."""
