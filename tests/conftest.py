@@ -8,6 +8,26 @@ Two switches hold the whole suite to a law. They are environment variables that 
 
 import pytest
 
+from tests.postgres.fixtures import (
+    each_postgres,
+    own_postgres,
+    pooled_url,
+    postgres,
+    postgres_servers,
+    postgres_url,
+    pytest_generate_tests,
+)
+
+__all__ = [
+    "each_postgres",
+    "own_postgres",
+    "pooled_url",
+    "postgres",
+    "postgres_servers",
+    "postgres_url",
+    "pytest_generate_tests",
+]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -1,4 +1,4 @@
-"""Where acceptance tests keep their threads: each runs on every saver that needs no server."""
+"""Where acceptance tests keep their threads: on every saver that needs no server, or where processes share one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +23,13 @@ def saver(request: pytest.FixtureRequest, database: Path) -> Iterator[Saver]:
     opened: Saver = InMemorySaver() if request.param == "memory" else SqliteSaver(database)
     with opened:
         yield opened
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, database: Path) -> str:
+    """The URL of an empty saver that processes can share, of each kind."""
+    url: str = f"sqlite:///{database}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -1,6 +1,8 @@
 """The process behind the crash matrix: runs a program, killed at place 0, 1, 2, …, and goes on after each kill.
 
-    python -m tests.acceptance.crash_program FOLDER PROGRAM sync|async [DURABILITY [PLACES]]
+    python -m tests.acceptance.crash_program FOLDER URL PROGRAM sync|async [DURABILITY [PLACES]]
+
+Each place has a saver of its own, which URL names: its word PLACE stands for the place's number.
 
 Whoever runs, dies or goes on is a child, forked before any saver was opened. Prints what was found as JSON: a list of
 `Found`, at least PLACES of them, the last one of a child that met no fatal place. Judges nothing.
@@ -14,16 +16,17 @@ import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from perdure import CompiledGraph
+from perdure import CompiledGraph, open_saver
 from perdure.events import Kind, Record
+from perdure.ports import Saver
 from perdure.thread import Thread
 from perdure.types import Durability, StateUpdate
-from perdure_sqlite import SqliteSaver
 from tests.acceptance.crash_graphs import PROGRAMS, THREAD, Invoke, Program, View
-from tests.acceptance.crash_stage import Stage, WatchedSaver
-from tests.acceptance.forks import fork, reap
+from tests.acceptance.crash_stage import Stage
+from tests.acceptance.forks import fork, prepare, reap
+from tests.acceptance.watched import watch
 
 
 @dataclass
@@ -50,12 +53,20 @@ class Found:
     """The values at the end of each branch."""
 
 
+class Place(NamedTuple):
+    """Where one process dies."""
+
+    folder: Path
+    """For its side file."""
+    url: str
+
+
 # --- one process --------------------------------------------------------------------------------------------
 
 
-def run(folder: Path, program: Program, stage: Stage, durability: Durability) -> None:
+def run(url: str, program: Program, stage: Stage, durability: Durability) -> None:
     """Do what the operator says until there is nothing left to do."""
-    saver = WatchedSaver(folder / "log.db", stage)
+    saver = watch(open_saver(url), stage.append)
     graph = program.build(stage, saver)
     if stage.asynchronous:
         asyncio.run(_aoperate(graph, program, saver, durability))
@@ -73,7 +84,7 @@ def _operate(graph: CompiledGraph, program: Program, durability: Durability) -> 
             graph.bulk_update_state(move.config, [[StateUpdate(move.values)]])
 
 
-async def _aoperate(graph: CompiledGraph, program: Program, saver: SqliteSaver, durability: Durability) -> None:
+async def _aoperate(graph: CompiledGraph, program: Program, saver: Saver, durability: Durability) -> None:
     thread = graph.thread(THREAD)
     async with saver:
         while move := program.decide(View(await thread.astate(), await thread.abranches(), await thread.ahistory())):
@@ -83,13 +94,12 @@ async def _aoperate(graph: CompiledGraph, program: Program, saver: SqliteSaver, 
                 await graph.abulk_update_state(move.config, [[StateUpdate(move.values)]])
 
 
-def go_on(folder: Path, program: Program, stage: Stage, durability: Durability, killed: bool) -> None:
+def go_on(place: Place, program: Program, stage: Stage, durability: Durability, killed: bool) -> None:
     """Look at what a process left, run to the end, and write down what was found."""
-    with SqliteSaver(folder / "log.db") as saver:
+    with open_saver(place.url) as saver:
         thread = program.build(stage, saver).thread(THREAD)
         records, sound, before = _records(thread, saver), bool(thread.verify()), stage.lines()
-    run(folder, program, stage, durability)
-    with SqliteSaver(folder / "log.db") as saver:
+        run(place.url, program, stage, durability)
         thread = program.build(stage, saver).thread(THREAD)
         ended = _records(thread, saver)
         found = Found(
@@ -104,10 +114,10 @@ def go_on(folder: Path, program: Program, stage: Stage, durability: Durability, 
             unfinished=_unfinished(ended),
             ended=[thread.history(branch=one.id)[0].values for one in thread.branches()],
         )
-    (folder / "found.json").write_text(json.dumps(asdict(found)))
+    (place.folder / "found.json").write_text(json.dumps(asdict(found)))
 
 
-def _records(thread: Thread, saver: SqliteSaver) -> list[Record]:
+def _records(thread: Thread, saver: Saver) -> list[Record]:
     return [record for branch in thread.branches() for record in saver.read(THREAD, branch.id)]
 
 
@@ -140,22 +150,24 @@ def told(records: list[Record]) -> list[str]:
 # --- one after the other ------------------------------------------------------------------------------------
 
 
-def explore(folder: Path, program: Program, asynchronous: bool, durability: Durability, fatal: int) -> Found:
+def explore(place: Place, program: Program, asynchronous: bool, durability: Durability, fatal: int) -> Found:
     """Let one process run and die, and another one go on."""
-    folder.mkdir()
-    side = folder / "side"
-    killed = reap(fork(lambda: run(folder, program, Stage(side, asynchronous, fatal), durability)))
-    if reap(fork(lambda: go_on(folder, program, Stage(side, asynchronous), durability, killed))):
+    place.folder.mkdir()
+    side = place.folder / "side"
+    killed = reap(fork(lambda: run(place.url, program, Stage(side, asynchronous, fatal), durability)))
+    if reap(fork(lambda: go_on(place, program, Stage(side, asynchronous), durability, killed))):
         raise RuntimeError("somebody killed the process that went on")
-    found = Found(**json.loads((folder / "found.json").read_text()))
-    shutil.rmtree(folder)
+    found = Found(**json.loads((place.folder / "found.json").read_text()))
+    shutil.rmtree(place.folder)
     return found
 
 
-def main(folder: str, name: str, world: str, durability: Durability = "sync", places: str = "1") -> None:
+def main(folder: str, url: str, name: str, world: str, durability: Durability = "sync", places: str = "1") -> None:
+    prepare(url)
     found: list[Found] = []
     while len(found) < int(places) or found[-1].killed:
-        place = Path(folder) / str(len(found))
+        number = str(len(found))
+        place = Place(Path(folder) / number, url.replace("PLACE", number))
         found.append(explore(place, PROGRAMS[name], world == "async", durability, len(found)))
     print(json.dumps([asdict(one) for one in found]))
 

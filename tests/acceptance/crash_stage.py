@@ -1,13 +1,14 @@
 """Where a process is killed: before and after every append, and before and after every task body.
 
-Here: the count of these places, the saver and the nodes that pass them, and the side file in which bodies say that they
-ran. Not here: graphs (`crash_graphs`) and processes (`crash_program`).
+Here: the count of these places, the appends and the nodes that pass them, and the side file in which bodies say that
+they ran. Not here: graphs (`crash_graphs`) and processes (`crash_program`).
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 
 from perdure.ids import locate_checkpoint
 from perdure.types import RunnableConfig
-from perdure_sqlite import SqliteSaver
 
 Work = Callable[[Any], Any]
 
@@ -71,11 +71,19 @@ class Stage:
         """Call a graph inside a node."""
         return graph.ainvoke(given) if self.asynchronous else graph.invoke(given)
 
-    def recorded(self) -> None:
-        """Let the next one in turn end."""
-        for turn in (self.turn, self.aturn):
-            if turn.locked():
-                turn.release()
+    @contextmanager
+    def append(self, asynchronous: bool) -> Iterator[None]:
+        """Make an append pass a place before and one after it, then let the next node in turn end.
+
+        An async append of SQLite's saver passes four: it is committed after its statements.
+        """
+        self.point()
+        yield
+        self.point()
+        if asynchronous == self.asynchronous:
+            for turn in (self.turn, self.aturn):
+                if turn.locked():
+                    turn.release()
 
     def lines(self) -> list[str]:
         """Return what bodies have written, in all processes that had this side file."""
@@ -100,26 +108,3 @@ def identity(config: RunnableConfig) -> str:
     found = locate_checkpoint(place["checkpoint_id"])
     assert found is not None
     return f"{found[0]} {place['checkpoint_ns'].rpartition(':')[2]}"
-
-
-class WatchedSaver(SqliteSaver):
-    """A saver whose appends are places to die at. An async append passes four: it is committed after its statements."""
-
-    def __init__(self, path: Path, stage: Stage) -> None:
-        super().__init__(path)
-        self._stage = stage
-
-    def append(self, *args: Any, **options: Any) -> int:
-        self._stage.point()
-        position = super().append(*args, **options)
-        self._stage.point()
-        if not self._stage.asynchronous:
-            self._stage.recorded()
-        return position
-
-    async def aappend(self, *args: Any, **options: Any) -> int:
-        self._stage.point()
-        position = await super().aappend(*args, **options)
-        self._stage.point()
-        self._stage.recorded()
-        return position

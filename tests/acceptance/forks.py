@@ -7,8 +7,15 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
+from perdure import open_saver
+
 LONGEST: Final = 60
 """Seconds after which a fork ends by itself (SIGALRM): one that hangs outlives nobody for long."""
+
+
+def prepare(url: str) -> None:
+    """Import what a saver needs, so that its forks do not each do it. Nothing is opened before it is used."""
+    open_saver(url).close()
 
 
 def fork(act: Callable[[], None]) -> int:

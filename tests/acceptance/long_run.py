@@ -1,6 +1,6 @@
 """A process that works through one thread of forty steps after another until it is killed, and its driver.
 
-    python -m tests.acceptance.long_run FOLDER sync|async SEED KILLS
+    python -m tests.acceptance.long_run FOLDER URL sync|async SEED KILLS
 
 The driver forks, before any saver was opened, a child for each life, kills it with SIGKILL at a random time after it
 has begun, and in the end lets one finish the thread that is open.
@@ -16,11 +16,10 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, Final, TypedDict
 
-from perdure import END, START, CompiledGraph, StateGraph
+from perdure import END, START, CompiledGraph, StateGraph, open_saver
 from perdure.ports import Saver
-from perdure_sqlite import SqliteSaver
 from tests.acceptance.crash_stage import Stage
-from tests.acceptance.forks import fork, reap
+from tests.acceptance.forks import fork, prepare, reap
 
 STEPS: Final = 40
 NOTE: Final = "A step leaves a note, and forty notes are enough to be worth a snapshot. " * 40
@@ -46,16 +45,16 @@ def counting(stage: Stage, saver: Saver) -> CompiledGraph:
     return builder.compile(saver)
 
 
-def live(folder: Path, asynchronous: bool, begun: int, *, for_ever: bool) -> None:
+def live(url: str, stage: Stage, begun: int, *, for_ever: bool) -> None:
     """Go on with the open thread, then begin new ones for ever. Says on `begun` that the database is open."""
-    with SqliteSaver(folder / "log.db") as saver:
-        graph = counting(Stage(folder / "side", asynchronous), saver)
+    with open_saver(url) as saver:
+        graph = counting(stage, saver)
         number = max(len(saver.list_threads(limit=10_000)) - 1, 0)
         os.write(begun, b"!")
-        run_on(graph, number, asynchronous)
+        run_on(graph, number, stage.asynchronous)
         while for_ever:
             number += 1
-            run_on(graph, number, asynchronous)
+            run_on(graph, number, stage.asynchronous)
 
 
 def run_on(graph: CompiledGraph, number: int, asynchronous: bool) -> None:
@@ -70,17 +69,18 @@ def run_on(graph: CompiledGraph, number: int, asynchronous: bool) -> None:
             graph.invoke(given, config)
 
 
-def main(folder: str, world: str, seed: str, kills: str) -> None:
-    lengths, asynchronous = random.Random(seed), world == "async"
+def main(folder: str, url: str, world: str, seed: str, kills: str) -> None:
+    lengths, stage = random.Random(seed), Stage(Path(folder) / "side", world == "async")
     begun, begin = os.pipe()
+    prepare(url)
     for _ in range(int(kills)):
-        pid = fork(lambda: live(Path(folder), asynchronous, begin, for_ever=True))
+        pid = fork(lambda: live(url, stage, begin, for_ever=True))
         os.read(begun, 1)
         time.sleep(lengths.uniform(0, LONGEST))
         os.kill(pid, signal.SIGKILL)
         if not reap(pid):
             raise RuntimeError("a process that runs for ever ended")
-    reap(fork(lambda: live(Path(folder), asynchronous, begin, for_ever=False)))
+    reap(fork(lambda: live(url, stage, begin, for_ever=False)))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,18 @@ BODIES = {"chain": 4, "fan_out": 7, "subgraphs": 6, "questions": 3, "fork": 8}
 """How many task bodies run to their end, when nobody is killed."""
 
 
-def explore(folder: Path, *arguments: str) -> list[Found]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a saver for each place: a file, or a tenant."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/PLACE/log.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return f"{url}{'&' if '?' in url else '?'}tenant=PLACE"
+
+
+def explore(folder: Path, store: str, *arguments: str) -> list[Found]:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.acceptance.crash_program", str(folder), *arguments],
+        [sys.executable, "-m", "tests.acceptance.crash_program", str(folder), store, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -69,11 +78,11 @@ def is_prefix(found: Found, whole: Found) -> bool:
 
 @pytest.mark.parametrize("world", ["sync", "async"])
 @pytest.mark.parametrize("program", ENDS)
-def test_killed_anywhere_a_thread_ends_as_if_nobody_was(tmp_path: Path, program: str, world: str) -> None:
+def test_killed_anywhere_a_thread_ends_as_if_nobody_was(tmp_path: Path, store: str, program: str, world: str) -> None:
     """Killed at any place, a thread that a fresh process goes on with ends in the uninterrupted run's state; no task
     whose success was in the log runs again, and what depends on a task has not begun before its success is in the log.
     """
-    *killed, whole = explore(tmp_path, program, world)
+    *killed, whole = explore(tmp_path, store, program, world)
     assert not whole.killed
     assert all(one.killed for one in killed)
     assert whole.ended == ENDS[program]
@@ -90,7 +99,7 @@ def test_killed_anywhere_a_thread_ends_as_if_nobody_was(tmp_path: Path, program:
 @pytest.mark.parametrize("world", ["sync", "async"])
 @pytest.mark.parametrize(("durability", "places", "fatal"), [("async", 19, 10), ("exit", 1, 10)])
 def test_weaker_durability_loses_the_end_only(
-    tmp_path: Path, world: str, durability: str, places: int, fatal: int
+    tmp_path: Path, store: str, world: str, durability: str, places: int, fatal: int
 ) -> None:
     """With durability `async` and `exit` a kill leaves a prefix of the uninterrupted log, whose chain holds, and going
     on ends in the same state.
@@ -99,7 +108,7 @@ def test_weaker_durability_loses_the_end_only(
     with `sync`. So the first `fatal` places are met by every run, and the last of `places` by none.
     """
     places *= 2 if world == "async" else 1
-    *found, whole = explore(tmp_path, "chain", world, durability, str(places))
+    *found, whole = explore(tmp_path, store, "chain", world, durability, str(places))
     assert not whole.killed
     assert whole.ended == ENDS["chain"]
     assert len(found) >= fatal

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure_sqlite import SqliteSaver
+from perdure import open_saver
 from tests.acceptance.crash_stage import Stage
 from tests.acceptance.long_run import NOTE, STEPS, counting
 from tests.acceptance.recorded import nodes_done
@@ -17,15 +17,15 @@ KILLS = 30
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_thirty_kills_and_every_thread_is_right(tmp_path: Path, world: World) -> None:
+def test_thirty_kills_and_every_thread_is_right(tmp_path: Path, store: str, world: World) -> None:
     """Every thread counts to forty, step by step; each kill makes at most one step run again, and none that was
     recorded.
     """
-    command = [sys.executable, "-m", "tests.acceptance.long_run", str(tmp_path), world, "7", str(KILLS)]
+    command = [sys.executable, "-m", "tests.acceptance.long_run", str(tmp_path), store, world, "7", str(KILLS)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     stage = Stage(tmp_path / "side", asynchronous=False)
-    with SqliteSaver(tmp_path / "log.db") as saver:
+    with open_saver(store) as saver:
         graph = counting(stage, saver)
         threads = [one.thread_id for one in saver.list_threads(limit=10_000)]
         for thread_id in threads:

@@ -2,24 +2,23 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from perdure_sqlite import SqliteSaver
+from perdure import open_saver
 from tests.acceptance.recorded import nodes_done
 from tests.acceptance.two_writers import CONFIG, PATIENCE, heard, process, stopped, stopping
 from tests.acceptance.worlds import WORLDS, World, invoke
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_a_frozen_process_that_thaws_is_refused(tmp_path: Path, world: World) -> None:
+def test_a_frozen_process_that_thaws_is_refused(store: str, world: World) -> None:
     """Stopped in a node while another process takes the run to its end, it gets StaleWriterError for what it held."""
-    path, ran = tmp_path / "log.db", list[str]()
-    with process(stopped, path, world) as (child, pipe):
+    ran = list[str]()
+    with process(stopped, store, world) as (child, pipe):
         pid = heard(pipe)
         assert os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])
-        with SqliteSaver(path) as saver:
+        with open_saver(store) as saver:
             graph = stopping(saver, ran.append)
             assert graph.get_state(CONFIG).next == ("second",)
             assert invoke(graph, None, CONFIG, world) == {"entries": ["first", "second", "third"]}

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, Protocol, TypedDict
 
-from perdure import END, START, Command, CompiledGraph, StateGraph, interrupt
+from perdure import END, START, Command, CompiledGraph, StateGraph, interrupt, open_saver
 from perdure.errors import PerdureError
 from perdure.ports import Saver
-from perdure_sqlite import SqliteSaver
+from tests.acceptance.watched import watch
 from tests.acceptance.worlds import World, invoke
 
 PATIENCE: Final = 60.0
@@ -66,30 +65,31 @@ def stopping(saver: Saver, stop: Callable[[str], None]) -> CompiledGraph:
     return builder.compile(saver)
 
 
-class MeetingSaver(SqliteSaver):
-    """A saver whose next append, once told so, begins when the other process's does."""
+class Meeting:
+    """What the next append, once told so, begins with: waiting for the other process's."""
 
-    meet: Callable[[], object] | None = None
+    meet: Callable[[], object] = staticmethod(lambda: None)
 
-    def append(self, *args: Any, **options: Any) -> int:
-        meet, self.meet = self.meet, None
-        if meet is not None:
-            meet()
-        return super().append(*args, **options)
+    @contextmanager
+    def append(self, _: bool) -> Iterator[None]:
+        meet, self.meet = self.meet, Meeting.meet
+        meet()
+        yield
 
 
-def contend(graph: CompiledGraph, name: str, rounds: int, barrier: Barrier, world: World) -> list[str]:
+def contend(
+    graph: CompiledGraph, name: str, rounds: int, barrier: Barrier, world: World, meeting: Meeting | None = None
+) -> list[str]:
     """Answer the open question `rounds` times, each time together with others; return `won`, or the error's name.
 
-    All set off together when they know the question, or with a `MeetingSaver` when they are about to append the answer.
+    All set off together when they know the question, or with a `meeting` when they are about to append the answer.
     """
     outcomes: list[str] = []
-    saver = graph.checkpointer
     for number in range(rounds):
         barrier.wait(PATIENCE)  # all have ended the round before
         (question,) = graph.get_state(CONFIG).interrupts
-        if isinstance(saver, MeetingSaver):
-            saver.meet = lambda: barrier.wait(PATIENCE)
+        if meeting is not None:
+            meeting.meet = lambda: barrier.wait(PATIENCE)
         else:
             barrier.wait(PATIENCE)
         try:
@@ -106,7 +106,7 @@ def contend(graph: CompiledGraph, name: str, rounds: int, barrier: Barrier, worl
 class Contest(NamedTuple):
     """What two processes contend for, and how."""
 
-    path: Path
+    url: str
     meeting: bool
     rounds: int
     barrier: Barrier
@@ -115,21 +115,22 @@ class Contest(NamedTuple):
 
 def contending(contest: Contest, name: str, pipe: Connection) -> None:
     """Contend, and send the outcomes."""
-    path, meeting, rounds, barrier, world = contest
-    with MeetingSaver(path) if meeting else SqliteSaver(path) as saver:
-        pipe.send(contend(asking(saver), name, rounds, barrier, world))
+    url, meets, rounds, barrier, world = contest
+    meeting = Meeting()
+    with watch(open_saver(url), meeting.append) as saver:
+        pipe.send(contend(asking(saver), name, rounds, barrier, world, meeting if meets else None))
 
 
-def serving(path: Path, pipe: Connection) -> None:
+def serving(url: str, pipe: Connection) -> None:
     """Take a turn, or answer a question, each time it is told the name of a graph and an input; None ends it."""
-    with SqliteSaver(path) as saver:
+    with open_saver(url) as saver:
         graphs = {"asking": asking(saver), "echoing": echoing(saver)}
         while (told := pipe.recv()) is not None:
             graph, input = told
             pipe.send(graphs[graph].invoke(input, CONFIG))
 
 
-def stopped(path: Path, world: World, pipe: Connection) -> None:
+def stopped(url: str, world: World, pipe: Connection) -> None:
     """Run until the second node, stop there as if frozen, and say what comes of it when it goes on."""
 
     def stop(name: str) -> None:
@@ -137,7 +138,7 @@ def stopped(path: Path, world: World, pipe: Connection) -> None:
             pipe.send(os.getpid())
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    with SqliteSaver(path) as saver:
+    with open_saver(url) as saver:
         try:
             invoke(stopping(saver, stop), {"entries": []}, CONFIG, world)
             pipe.send("went on")
