@@ -129,3 +129,13 @@ def test_appends_do_not_notify_in_their_own_transaction(postgres_url: str, saver
         rung = list(connection.notifies(timeout=0.5))
     assert 1 <= len(rung) <= 100
     assert {one.payload for one in rung} == {""}
+
+
+def test_no_bell_in_the_callers_transaction(postgres_url: str) -> None:
+    """On a lent connection nothing is rung, and the caller's commit is as durable as it was."""
+    with psycopg.connect(postgres_url) as connection:
+        lent = PostgresSaver(connection, notify=True)
+        grow(lent, "t", 2)
+        sleep(0.1)
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+        lent.close()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from perdure import open_saver
@@ -244,3 +245,43 @@ def test_database_that_holds_other_text(postgres: Cluster) -> None:
     try_all(PostgresSaver(postgres.url_of(name.as_string(None).strip('"'))), StoreError, "LATIN1.*UTF8")
     with postgres.admin() as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_name_with_a_nul_is_no_other_name(postgres_url: str) -> None:
+    """A text is refused where it would be cut off: it must not meet the branch that it begins like."""
+    with PostgresSaver(postgres_url) as saver:
+        records = grow(saver, "t", 2)
+        for ask in (
+            lambda: saver.read("t", f"{MAIN_BRANCH}\0x"),
+            lambda: saver.head("t", f"{MAIN_BRANCH}\0x"),
+            lambda: saver.list_threads(after="s\0x"),
+            lambda: saver.read("t", MAIN_BRANCH, kinds=["Note\0d"]),
+        ):
+            with pytest.raises(UsageError, match="NUL"):
+                ask()
+        assert unplaced(saver.read("t", MAIN_BRANCH)) == records
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": float("inf")}, {"timeout": 0}, {"timeout": -1.0}, {"timeout": float("nan")}]
+)
+def test_numbers_that_are_no_timeouts(options: dict[str, float]) -> None:
+    """They are refused before anything is opened."""
+    with pytest.raises(UsageError, match="timeout"):
+        PostgresSaver("postgresql://localhost/db", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "inf", "1.5", "nan"])
+def test_numbers_that_are_no_sizes(size: str) -> None:
+    """The same in a URL."""
+    with pytest.raises(UsageError, match="max_size"):
+        from_url(f"postgresql://localhost/db?max_size={size}")
+
+
+@pytest.mark.parametrize("habit", [{"row_factory": dict_row}, {"autocommit": False}])
+def test_connections_are_ours_whatever_their_habits(postgres_url: str, habit: dict[str, object]) -> None:
+    """What the pool is told to give its connections does not change what is kept."""
+    with PostgresSaver(postgres_url, pool_config={"kwargs": habit}) as saver:
+        records = grow(saver, "t", 2)
+    with PostgresSaver(postgres_url) as other:
+        assert unplaced(other.read("t", MAIN_BRANCH)) == records

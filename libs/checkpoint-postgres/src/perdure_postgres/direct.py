@@ -8,15 +8,17 @@ may have habits of their own, and keep to cursors.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
-from psycopg import Connection, OperationalError, generators
-from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg import Connection, DataError, OperationalError, generators
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus
 
-Row = tuple[Any, ...]
+Row: TypeAlias = tuple[Any, ...]
 PREPARE_AFTER: Final = 2
 """Executions after which a statement is prepared."""
 TEXT, BINARY, BYTEA = 0, 1, 17
@@ -110,9 +112,11 @@ class Direct:
         if name is None:
             known.executed[query.text] += 1
             if known.executed[query.text] > PREPARE_AFTER:
-                name = b"perdure_%d" % len(known.names)
+                # The same name wherever it is the same statement: behind a pooler, sessions are shared.
+                name = b"perdure_" + blake2b(query.text, digest_size=12).hexdigest().encode()
                 connection.pgconn.send_prepare(name, query.text)
-                _receive(connection)
+                with suppress(DuplicatePreparedStatement):
+                    _receive(connection)
                 known.names[query.text] = name
         return name
 
@@ -126,7 +130,7 @@ def _write(value: Any) -> bytes | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return value.encode()
+        return _write_text(value)
     if isinstance(value, bytes):
         return Bytes(value)
     if isinstance(value, int):
@@ -134,9 +138,15 @@ def _write(value: Any) -> bytes | None:
     return _write_array(value)
 
 
+def _write_text(text: str) -> bytes:
+    if "\0" in text:
+        raise DataError("a text of PostgreSQL cannot hold a NUL character")  # libpq would cut it off there
+    return text.encode()
+
+
 def _write_array(texts: list[str]) -> bytes:
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
-    return ("{" + ",".join(quoted) + "}").encode()
+    return _write_text("{" + ",".join(quoted) + "}")
 
 
 def _receive(connection: Connection[Any]) -> list[Row]:

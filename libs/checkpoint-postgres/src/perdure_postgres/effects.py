@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from perdure_postgres.direct import Row as Row
 from perdure_postgres.faults import DRIVER_ERRORS, is_lost, translate
 
 Result = TypeVar("Result")
-Row: TypeAlias = tuple[Any, ...]
 Connection: TypeAlias = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
@@ -135,7 +135,7 @@ def together(connection: Connection, flow: Flow[Result]) -> Flow[Result]:
         result = yield from flow
     except BaseException:
         if not connection.closed:
-            yield Execute(connection, b"ROLLBACK TO perdure" if inside else b"ROLLBACK")
+            yield Execute(connection, b"ROLLBACK TO perdure; RELEASE perdure" if inside else b"ROLLBACK")
         raise
     yield Execute(connection, b"RELEASE perdure" if inside else b"COMMIT")
     return result

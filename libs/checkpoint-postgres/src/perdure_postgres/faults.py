@@ -59,7 +59,8 @@ def translate(error: BaseException, place: str) -> PerdureError:
         return ClosedError()
     if isinstance(error, PoolTimeout | TooManyRequests):
         return StoreUnavailableError(
-            f"{place} gave no connection in time: all are in use. Raise pool_config's max_size, or timeout."
+            f"{place} gave no connection in time: all are in use, or the server does not answer. Raise pool_config's"
+            " max_size, or timeout."
         )
     state = getattr(error, "sqlstate", None)
     said = _said(error)

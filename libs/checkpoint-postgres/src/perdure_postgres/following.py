@@ -14,7 +14,6 @@ from typing import Any, Final
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from perdure.errors import PerdureError
 from perdure.events import Record
 from perdure_postgres.effects import Close, Connect, Connection, Execute, Flow, Hear, Pause
 
@@ -61,7 +60,7 @@ class Bell:
             self._rung.clear()
             if not self._closed:
                 sleep(COALESCE_SECONDS)
-            with contextlib.suppress(PerdureError):  # whoever follows polls, too
+            with contextlib.suppress(Exception):  # a hint that is lost costs no more than the next poll
                 self._ring()
             if self._closed:
                 return

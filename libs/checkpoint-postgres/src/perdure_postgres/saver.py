@@ -4,6 +4,7 @@ Here: the port's methods, each handing one flow to the store. Not here: SQL (`st
 (`append`, `reading`, `keeping`), connections (`store`).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Self
@@ -55,8 +56,8 @@ class PostgresSaver(Saver):
             timeout: Seconds to wait for a free connection, and for a server that went away to come back.
             prepare: Let the driver prepare statements. By default it does unless a pooler is found between here and the
                 server, since that may hand the server's connection to another client after each transaction.
-            notify: Wake those who `follow` after each append (a notification every 10 ms at most, by a thread and in a
-                transaction of its own); without it they look as often as they poll.
+            notify: Wake those who `follow` after each append on a pool (a notification every 10 ms at most, by a thread
+                and in a transaction of its own); without it, and on a lent connection, they look as often as they poll.
             pool_config: What `psycopg_pool.ConnectionPool` is to be given (`min_size`, `max_size`, …; `kwargs` for
                 the connections).
         """
@@ -234,7 +235,7 @@ class PostgresSaver(Saver):
 
     async def aclose(self) -> None:
         """`close`, async: what was asked before is still served."""
-        self._store.close()
+        await asyncio.to_thread(self._store.close)
 
     # -- what both faces ask for -----------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ def schema_sql(schema: str = DEFAULT_SCHEMA, *, rls: bool = False, partitions: i
         rls: With the row-level-security policies (see `PostgresSaver.setup`).
         partitions: Split events and snapshots by hash into so many tables.
     """
+    check_partitions(partitions)
     names = Names(schema)
     parts = [names(statements.CREATE_SCHEMA), names(statements.CREATE_MIGRATIONS)]
     for number, name, text in migrations():
@@ -45,6 +46,12 @@ def schema_sql(schema: str = DEFAULT_SCHEMA, *, rls: bool = False, partitions: i
     if rls:
         parts += [names(one) for table in SECURED for one in _policy(table)]
     return ";\n".join(part.decode().strip().rstrip(";") for part in parts) + ";\n"
+
+
+def check_partitions(partitions: int | None) -> None:
+    """Refuse (UsageError) a number of partitions that makes no sense."""
+    if partitions is not None and not 1 <= partitions <= MOST_PARTITIONS:
+        raise UsageError(f"partitions={partitions!r} is not between 1 and {MOST_PARTITIONS}.")
 
 
 def migrations() -> list[tuple[int, str, str]]:

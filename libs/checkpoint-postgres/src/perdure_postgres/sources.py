@@ -13,10 +13,11 @@ from weakref import finalize
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from perdure.errors import ClosedError, StoreUnavailableError
-from perdure_postgres.direct import Direct
+from perdure_postgres.direct import PREPARE_AFTER, Direct
 
 SyncConnection: TypeAlias = psycopg.Connection[Any]
 POOL_CONFIG: Final[Mapping[str, Any]] = {"min_size": 1, "max_size": 10, "max_idle": 300.0, "reconnect_timeout": 2.0}
@@ -24,8 +25,6 @@ POOL_CONFIG: Final[Mapping[str, Any]] = {"min_size": 1, "max_size": 10, "max_idl
 needs a connection makes it try again at once; its own pauses grow to minutes."""
 LOOK_AGAIN: Final = 1.0
 """Seconds to wait for the pool before asking the server itself."""
-PREPARE_THRESHOLD: Final = 2
-"""Executions after which the driver prepares a statement."""
 IN_USE: Final = "The lent connection is in use; lend a pool where several threads or tasks work at once."
 _orphans: list[object] = []
 """Pools that a fork left behind: their sessions are the parent's, and closing them here would end them."""
@@ -54,6 +53,7 @@ class OwnPool:
         self._out: set[SyncConnection] = set()
         self._extra: set[SyncConnection] = set()
         """Those of `_out` that the pool knows nothing of."""
+        self._asking = Lock()
         self._pid = 0
         self._closed = False
         self.direct: Direct | None = None
@@ -63,7 +63,7 @@ class OwnPool:
         """Return a connection that nobody else uses."""
         pool = self._pool if self._pid == os.getpid() else None
         if pool is None:
-            pool = self._open()
+            pool = self._open(patience)
         deadline = monotonic() + patience
         while True:
             try:
@@ -71,15 +71,26 @@ class OwnPool:
             except PoolTimeout:
                 # The pool does not say why it has none. If not all are out, ask the server itself: it says why, or its
                 # answer is a connection, while the pool still pauses before its next attempt.
-                if len(self._out) < pool.max_size:
-                    connection = self._connect()
-                    self._extra.add(connection)
-                elif monotonic() >= deadline:
+                extra = self._ask_the_server(pool)
+                if extra is not None:
+                    return extra
+                if monotonic() >= deadline:
                     raise
-                else:
-                    continue
+            else:
+                self._out.add(connection)
+                return connection
+
+    def _ask_the_server(self, pool: "ConnectionPool[SyncConnection]") -> SyncConnection | None:
+        """Return a connection that the pool knows nothing of; None when all are out, or another thread asks."""
+        if len(self._out) >= pool.max_size or not self._asking.acquire(blocking=False):
+            return None
+        try:
+            connection = self._connect()
+            self._extra.add(connection)
             self._out.add(connection)
             return connection
+        finally:
+            self._asking.release()
 
     def give_back(self, connection: SyncConnection) -> None:
         """Let others have the connection."""
@@ -99,24 +110,29 @@ class OwnPool:
         if pool is not None and self._pid == os.getpid():
             pool.close()
 
-    def _open(self) -> "ConnectionPool[SyncConnection]":
-        with self._lock():
+    def _open(self, patience: float) -> "ConnectionPool[SyncConnection]":
+        lock = self._lock()
+        if not lock.acquire(timeout=patience):
+            raise PoolTimeout("the first connection is still being made")
+        try:
             if self._closed:
                 raise ClosedError
             if self._pid != os.getpid():
                 if self._pool is not None:
                     _orphans.append(self._pool)
                 self._pool, self._pid = None, os.getpid()
-                self._out, self._extra = set(), set()
+                self._out, self._extra, self._asking = set(), set(), Lock()
             if self._pool is None:
                 # Alone first: a wrong password is an error at once, where the pool would try again and again.
                 with self._connect() as first:
                     prepares = is_direct(first) if self._prepare is None else self._prepare
                     self.direct = Direct(prepare=prepares) if first.info.encoding == "utf-8" else None
-                self._options = {"prepare_threshold": PREPARE_THRESHOLD if prepares else None, **self._options}
+                self._options = {"prepare_threshold": PREPARE_AFTER if prepares else None, **self._options}
                 self._pool = ConnectionPool(self._conninfo, kwargs=self._options, open=True, **self._config)
                 finalize(self, _close_forgotten, self._pool, self._pid)
             return self._pool
+        finally:
+            lock.release()
 
     def _lock(self) -> Lock:
         # One for each process: another thread may have held the parent's when it forked.
@@ -128,7 +144,7 @@ class OwnPool:
 
 def is_direct(connection: SyncConnection) -> bool:
     """Tell whether the server's own process answers, and no pooler that may put another in its place."""
-    found = connection.execute("SELECT pg_backend_pid()").fetchone()
+    found = psycopg.Cursor(connection, row_factory=tuple_row).execute("SELECT pg_backend_pid()").fetchone()
     return found is not None and found[0] == connection.info.backend_pid
 
 
@@ -144,18 +160,24 @@ class LentPool:
     def take(self, patience: float) -> SyncConnection:
         """Return a connection that nobody else uses."""
         connection: SyncConnection = self._pool.getconn(patience)
-        if not connection.autocommit:
-            connection.autocommit = True
-            self._changed.add(connection)
+        try:
+            if not connection.autocommit:
+                connection.autocommit = True
+                self._changed.add(connection)
+        except BaseException:
+            self._pool.putconn(connection)
+            raise
         return connection
 
     def give_back(self, connection: SyncConnection) -> None:
         """Give it back as it was."""
-        if connection in self._changed:
-            self._changed.discard(connection)
-            if not connection.closed:
+        try:
+            if connection in self._changed and not connection.closed:
+                connection.rollback()
                 connection.autocommit = False
-        self._pool.putconn(connection)
+        finally:
+            self._changed.discard(connection)
+            self._pool.putconn(connection)
 
     def close(self) -> None:
         """Leave the pool to its owner."""
@@ -194,18 +216,24 @@ class AsyncLentPool:
     async def take(self, patience: float) -> AsyncConnection[Any]:
         """Return a connection that no other task uses."""
         connection: AsyncConnection[Any] = await self._pool.getconn(patience)
-        if not connection.autocommit:
-            await connection.set_autocommit(True)
-            self._changed.add(connection)
+        try:
+            if not connection.autocommit:
+                await connection.set_autocommit(True)
+                self._changed.add(connection)
+        except BaseException:
+            await self._pool.putconn(connection)
+            raise
         return connection
 
     async def give_back(self, connection: AsyncConnection[Any]) -> None:
         """Give it back as it was."""
-        if connection in self._changed:
-            self._changed.discard(connection)
-            if not connection.closed:
+        try:
+            if connection in self._changed and not connection.closed:
+                await connection.rollback()
                 await connection.set_autocommit(False)
-        await self._pool.putconn(connection)
+        finally:
+            self._changed.discard(connection)
+            await self._pool.putconn(connection)
 
 
 class AsyncLentConnection:

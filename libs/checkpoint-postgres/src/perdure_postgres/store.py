@@ -33,6 +33,7 @@ from perdure_postgres.worlds import arun, run
 Lent: TypeAlias = psycopg.Connection[Any] | AsyncConnection[Any] | ConnectionPool[Any] | AsyncConnectionPool[Any]
 LONGEST_SCHEMA = 63
 """Bytes of an identifier that PostgreSQL does not cut off."""
+LONGEST_TIMEOUT = 1_000_000
 
 
 class Terms(NamedTuple):
@@ -54,6 +55,8 @@ class Store:
         size = len(terms.schema.encode())
         if size > LONGEST_SCHEMA:
             raise UsageError(f"The schema's name has {size} bytes; PostgreSQL keeps {LONGEST_SCHEMA}.")
+        if not 0 < terms.timeout <= LONGEST_TIMEOUT:
+            raise UsageError(f"timeout={terms.timeout!r} is not a number of seconds between 0 and {LONGEST_TIMEOUT}.")
         self.shelf = Shelf(Names(terms.schema), tenant)
         self._terms = terms
         self._ready = False
@@ -61,7 +64,7 @@ class Store:
         self._closed = False
         self._lock = Lock()
         self._offloads: dict[int, Offload[Append]] = {}
-        self._bells: dict[int, Bell] | None = {} if terms.notify else None
+        self._bells: dict[int, Bell] | None = {} if terms.notify and isinstance(source, str | ConnectionPool) else None
         self._source: OwnPool | LentPool | LentConnection | None = None
         self._asource: AsyncLentPool | AsyncLentConnection | None = None
         self.place = "The PostgreSQL database"
@@ -71,7 +74,7 @@ class Store:
             case str():
                 self.place = _name_place(source)
                 self._options |= {"connect_timeout": max(2, ceil(terms.timeout))} if not _says_timeout(source) else {}
-                self._options |= terms.pool_config.get("kwargs", {})
+                self._options |= {**terms.pool_config.get("kwargs", {}), "autocommit": True}
                 self._source = OwnPool(source, terms.pool_config, self._options, terms.prepare)
             case psycopg.Connection():
                 self._source = LentConnection(source)
@@ -216,9 +219,7 @@ class Store:
             await self._offload().read(partial(self.setup, **wanted))
 
     def _migration(self, wanted: Mapping[str, Any]) -> Job[bool]:
-        partitions = wanted.get("partitions")
-        if partitions is not None and not 1 <= partitions <= schema.MOST_PARTITIONS:
-            raise UsageError(f"partitions={partitions!r} is not between 1 and {schema.MOST_PARTITIONS}.")
+        schema.check_partitions(wanted.get("partitions"))
         return lambda connection: schema.migrate(connection, self.shelf, self.place, **wanted)
 
     def close(self) -> None:

@@ -10,6 +10,8 @@ from perdure_postgres.schema import DEFAULT_SCHEMA
 OURS = ("schema", "tenant", "auto_setup", "timeout", "prepare", "notify", "max_size")
 """Options of the saver. All others are the driver's own (`sslmode`, `application_name`, …)."""
 
+MOST_CONNECTIONS = 10_000
+
 
 def from_url(url: str) -> PostgresSaver:
     """Return a saver for `postgresql://user:password@host:port/database?schema=…`.
@@ -30,7 +32,9 @@ def from_url(url: str) -> PostgresSaver:
         raise UsageError('The URL of a PostgreSQL database has no fragment: write a "#" in it as %23.')
     # libpq reads "+" as a plus, so a space is written as %20.
     rest = urlencode([(name, value) for name, value in asked if name not in OURS], quote_via=quote)
-    max_size = int(options.number("max_size", 10))
+    max_size = options.number("max_size", 10)
+    if not 1 <= max_size <= MOST_CONNECTIONS or max_size != int(max_size):
+        raise UsageError(f"max_size={max_size:g} is not a whole number between 1 and {MOST_CONNECTIONS}.")
     saver = PostgresSaver(
         f"postgresql://{parts.netloc}{parts.path}{'?' if rest else ''}{rest}",
         schema=options.text("schema", DEFAULT_SCHEMA),
@@ -39,7 +43,7 @@ def from_url(url: str) -> PostgresSaver:
         timeout=options.number("timeout", 30.0),
         prepare=options.flag("prepare", True) if "prepare" in dict(asked) else None,
         notify=options.flag("notify", False),
-        pool_config={"min_size": min(1, max_size), "max_size": max_size},
+        pool_config={"max_size": int(max_size)},
     )
     options.refuse_rest()
     return saver
