@@ -43,28 +43,34 @@ _BRANCH_NO = """(
 
 # -- append --------------------------------------------------------------------------------------------------
 
-_ROWS = """
-rows AS MATERIALIZED (
-    SELECT n, at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p, decode(coalesce(b, ''), 'hex') AS raw,
-        decode(coalesce(t, ''), 'hex') AS texts
-    FROM ROWS FROM (json_to_recordset(%(rows)s::json) AS (
+_KEYS = """
         at bigint, v bigint, k text, run text, ns text, ck text, task text, who text, h text, p json, b text, t text
-    )) WITH ORDINALITY AS one (at, v, k, run, ns, ck, task, who, h, p, b, t, n)
-), place AS MATERIALIZED (
-    SELECT coalesce(
-        (SELECT max(e.position) FROM {events} e
-         WHERE e.tenant = %(tenant)s AND e.position >= own.first AND e.position < own.first + (1 << {bits})), own.first
-    ) AS base
-    FROM (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS first FROM {transactions} LIMIT 1) AS own
-)"""
-_INSERT = """
-INSERT INTO {events} (
+    )) WITH ORDINALITY AS one"""
+"""An event of the document: recorded_at, version, kind, run_id, namespace, checkpoint_id, task_id, actor, hash (hex),
+payload, or raw (hex), and the exact texts (hex) where one has a NUL. `row_of` in `append` writes them."""
+_VALUES = """at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p, decode(coalesce(b, ''), 'hex') AS raw,
+        decode(coalesce(t, ''), 'hex') AS texts"""
+_COLUMNS = """
     branch_no, seq, position, recorded_at, version, tenant, kind, run_id, namespace, checkpoint_id, task_id, actor,
     hash, payload, raw, texts
-)
+"""
+_ROWS = f"""
+rows AS MATERIALIZED (
+    SELECT n, {_VALUES}
+    FROM ROWS FROM (json_to_recordset(%(rows)s::json) AS ({_KEYS} (at, v, k, run, ns, ck, task, who, h, p, b, t, n)
+), place AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT max(e.position) FROM {{events}} e
+         WHERE e.tenant = %(tenant)s AND e.position >= own.first AND e.position < own.first + (1 << {{bits}})),
+        own.first
+    ) AS base
+    FROM (SELECT (pg_current_xact_id()::text::bigint + ahead) << {{bits}} AS first FROM {{transactions}} LIMIT 1) AS own
+)"""  # noqa: S608  (constants only)
+_INSERT = f"""
+INSERT INTO {{events}} ({_COLUMNS})
 SELECT line.no, %(expected)s::bigint + n, base + n, at, v, %(tenant)s, k, run, ns, ck, task, who, hash, p, raw, texts
 FROM line, place, rows
-RETURNING position"""
+RETURNING position"""  # noqa: S608  (constants only)
 _LINE = f"""
 line AS MATERIALIZED (
     SELECT e.branch_no AS no
@@ -115,28 +121,24 @@ WITH {_ROWS}, thread AS (
     SELECT %(tenant)s, thread_id, %(branch)s, 0 FROM thread RETURNING no
 ) {_INSERT}"""  # noqa: S608  (constants only)
 ADD_EVENTS = f"WITH {_ROWS}, line AS (SELECT %(no)s::bigint AS no) {_INSERT}"
-_MANY = """
+_MANY = f"""
 places AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(places)s::json) AS one (
         a bigint, thread text, branch text, expected bigint, envelope text
     )
 ), rows AS MATERIALIZED (
-    SELECT n, a, i, at, v, k, run, ns, ck, task, who, decode(h, 'hex') AS hash, p,
-        decode(coalesce(b, ''), 'hex') AS raw, decode(coalesce(t, ''), 'hex') AS texts
+    SELECT n, a, i, {_VALUES}
     FROM ROWS FROM (json_to_recordset(%(rows)s::json) AS (
-        a bigint, i bigint,
-        at bigint, v bigint, k text, run text, ns text, ck text, task text, who text, h text, p json, b text, t text
-    )) WITH ORDINALITY AS one (a, i, at, v, k, run, ns, ck, task, who, h, p, b, t, n)
-)"""
-_INSERT_MANY = """
-INSERT INTO {events} (
-    branch_no, seq, position, recorded_at, version, tenant, kind, run_id, namespace, checkpoint_id, task_id, actor,
-    hash, payload, raw, texts
-)
+        a bigint, i bigint,{_KEYS} (a, i, at, v, k, run, ns, ck, task, who, h, p, b, t, n)
+)"""  # noqa: S608  (constants only)
+_INSERT_MANY = f"""
+INSERT INTO {{events}} ({_COLUMNS})
 SELECT lines.no, lines.expected + i, base + n, at, v, %(tenant)s, k, run, ns, ck, task, who, hash, p, raw, texts
 FROM lines JOIN rows USING (a)
-CROSS JOIN (SELECT (pg_current_xact_id()::text::bigint + ahead) << {bits} AS base FROM {transactions} LIMIT 1) AS own
-RETURNING position"""
+CROSS JOIN (
+    SELECT (pg_current_xact_id()::text::bigint + ahead) << {{bits}} AS base FROM {{transactions}} LIMIT 1
+) AS own
+RETURNING position"""  # noqa: S608  (constants only)
 EXTEND_MANY = f"""
 WITH {_MANY}, lines AS MATERIALIZED (
     SELECT places.a, places.expected, found.no

@@ -89,7 +89,7 @@ class Store:
                     f"A PostgresSaver stands on a URL, or on a connection or pool of psycopg; this is a"
                     f" {type(source).__name__}."
                 )
-        self._fixed = isinstance(source, psycopg.Connection | AsyncConnection)
+        self._on_one_connection = isinstance(source, psycopg.Connection | AsyncConnection)
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class Store:
         return bell
 
     def _served(self, job: Job[Result]) -> Flow[Result]:
-        return serve(job, self.place, self._terms.timeout, again=not self._fixed, was_there=self._ready)
+        return serve(job, self.place, self._terms.timeout, again=not self._on_one_connection, was_there=self._ready)
 
     def _with_schema(self, job: Job[Result], connection: Connection) -> Flow[Result]:
         """Do a job after the schema was made (or looked for), which happens once."""
@@ -179,7 +179,7 @@ class Store:
 
     def _append_together(self, asked: Sequence[Append]) -> list[Outcome]:
         """Make several appends in one statement; those that it does not make are made, or refused, alone."""
-        if len(asked) == 1 or self._fixed:
+        if len(asked) == 1 or self._on_one_connection:
             return [self._append_alone(one) for one in asked]
         try:
             made = self.run(partial(append_group, asked=asked))

@@ -59,7 +59,7 @@ class Offload(Generic[Asked]):
         self._readers = ThreadPoolExecutor(READERS, f"perdure-{name}-reader")
 
     async def read(self, call: Callable[[], Result]) -> Result:
-        """Make a call that reads in one of the reading threads."""
+        """Make a call, one that need not share a commit, in one of the other threads."""
         try:
             future = asyncio.get_running_loop().run_in_executor(self._readers, call)
         except RuntimeError as exc:
